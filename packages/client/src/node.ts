@@ -1,0 +1,2 @@
+/** The (req, res) adapter. */
+export {};
