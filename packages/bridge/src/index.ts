@@ -1,2 +1,2 @@
 /** The public surface of the bridge. */
-export * from './node.ts';
+export {};
