@@ -74,6 +74,11 @@ export function judge(evidence: Evidence): Verdict {
   return isConfirmed && silent < evidence.copies ? { kind: 'found', hit } : { kind: 'unknown' };
 }
 
+/** Nodes that may know something and have not answered. */
+export function countSilent({ window, answers }: Evidence): number {
+  return window.filter(({ index, isLost }) => !answers.has(index) && !isLost).length;
+}
+
 /** Answers that hold a record of the same version as the hit, but another one. */
 export function findForks(evidence: Evidence, hit: Hit): Hit[] {
   return [...evidence.answers.values()]

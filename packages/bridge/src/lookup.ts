@@ -152,10 +152,10 @@ export class Lookup {
 
   #writeFailed(index: number, error: unknown): 'failed' | 'out_of_memory' {
     rethrowUnlessNodeError(error);
-    this.#noteFailure(index);
     // The node may have it, or get it yet, or be left with what it had while others go on.
     this.doubt(index);
     if (error.kind === 'out_of_memory') return 'out_of_memory';
+    this.#noteFailure(index);
     return 'failed';
   }
 

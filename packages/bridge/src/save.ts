@@ -1,5 +1,13 @@
 /** One save: compare-and-swap at the anchor, then at the other copies, and what happens when they disagree. */
-import { findForks, type Hit, isTombstone, judge, judgeAlone, type Verdict } from './evidence.ts';
+import {
+  countSilent,
+  findForks,
+  type Hit,
+  isTombstone,
+  judge,
+  judgeAlone,
+  type Verdict,
+} from './evidence.ts';
 import type { Lookup } from './lookup.ts';
 import type { Item, NewItem } from './node.ts';
 import type { StoreObserver } from './observer.ts';
@@ -68,11 +76,18 @@ export class Save {
   /** What stands against this save, or null when the session is in the state it replaces, or has it already. */
   async #look(anchor: number): Promise<SaveOutcome | null> {
     const verdict = await this.#findCurrent(anchor);
-    if (verdict.kind === 'unknown' || verdict.kind === 'gone') return verdict;
-    if (verdict.kind === 'absent') return this.#base === null ? null : verdict;
+    if (verdict.kind === 'gone') return verdict;
+    if (verdict.kind !== 'found') return this.#mayCreate() ? null : verdict;
     const { hit } = verdict;
     if (this.#isOurs(hit.item) || hit.item.version === this.#base) return null;
     return { kind: 'conflict', hit };
+  }
+
+  /** Nobody knows the session. Fewer silent nodes than copies cannot hide that it was destroyed. */
+  #mayCreate(): boolean {
+    const evidence = this.#lookup.evidence(null);
+    const isUnseen = [...evidence.answers.values()].every(({ item }) => item === null);
+    return this.#base === null && isUnseen && countSilent(evidence) < evidence.copies;
   }
 
   async #findCurrent(anchor: number): Promise<Verdict> {

@@ -117,6 +117,8 @@ export class SessionStore {
     const lookup = this.#lookUp(request, ttlSeconds);
     const item: NewItem = { version, value: record, ttlSeconds };
     const outcome = await new Save(lookup, item, { base, observer: this.#options.observer }).run();
+    // Whoever is told to merge must not meet the older record again at a copy that missed the newer one.
+    if (outcome.kind === 'conflict' || outcome.kind === 'gone') this.#repair(lookup, outcome.hit, ttlSeconds);
     return this.#saved(lookup, outcome);
   }
 

@@ -91,7 +91,7 @@ export class Trust {
 
   #note(nodeIndex: number): Note {
     const fenceName = this.#standings.get(nodeIndex)?.fence.name ?? '';
-    return { nodeIndex, bridge: this.#bridge, fenceName, beat: this.#options.wallClock() };
+    return { nodeIndex, bridge: this.#bridge, fenceName, beat: Math.floor(this.#options.wallClock()) };
   }
 
   /** Whether a bridge noted that the node was out after it got the fence that it carries. */
@@ -139,6 +139,6 @@ export class Trust {
   }
 
   #makeName(): string {
-    return `${this.#options.wallClock().toString(36)}-${Math.floor(this.#options.random() * 2 ** 32).toString(36)}`;
+    return `${Math.floor(this.#options.wallClock()).toString(36)}-${Math.floor(this.#options.random() * 2 ** 32).toString(36)}`;
   }
 }
