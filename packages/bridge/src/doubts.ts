@@ -42,6 +42,11 @@ export class Doubts {
     return (this.#byNode.get(nodeIndex)?.get(key) ?? 0) > now;
   }
 
+  /** Nodes with keys in doubt. */
+  nodes(): number[] {
+    return [...this.#byNode].filter(([, keys]) => keys.size > 0).map(([index]) => index);
+  }
+
   /** Some keys in doubt on a node, oldest first. */
   some(nodeIndex: number, most: number): string[] {
     const keys = this.#byNode.get(nodeIndex);

@@ -62,7 +62,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
     stop: async (graceMs) => {
       isStopping = true;
       await closeServer(server, graceMs);
-      await store.idle();
+      await store.close();
       lag.stop();
       await cluster.close();
       await Promise.all(embedded.map((node) => node.close()));

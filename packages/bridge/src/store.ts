@@ -16,6 +16,7 @@ import type { Clock, NewItem } from './node.ts';
 import type { StoreObserver } from './observer.ts';
 import { chooseHome } from './placement.ts';
 import { Save, type SaveOutcome } from './save.ts';
+import { Settler } from './settler.ts';
 
 export interface StoreOptions {
   readonly cluster: Cluster;
@@ -82,6 +83,7 @@ export class SessionStore {
   readonly #options: StoreOptions;
   readonly #context: LookupContext;
   readonly #doubts: Doubts;
+  readonly #settler: Settler;
   readonly #background: Set<Promise<void>> = new Set();
   /** The lifetime last asked for by each app; repairs that are not told one use it. */
   readonly #ttlOfApp: Map<string, number> = new Map();
@@ -90,14 +92,16 @@ export class SessionStore {
     this.#options = options;
     this.#doubts = new Doubts(options.clock);
     const { cluster, clock, copies, nodeTimeoutMs } = options;
-    this.#context = {
-      cluster,
-      clock,
-      copies,
-      nodeTimeoutMs,
-      doubts: this.#doubts,
-      budgetMs: nodeTimeoutMs * BUDGET_DEADLINES,
-    };
+    const doubts = this.#doubts;
+    const budgetMs = nodeTimeoutMs * BUDGET_DEADLINES;
+    this.#context = { cluster, clock, copies, nodeTimeoutMs, doubts, budgetMs };
+    this.#settler = new Settler({ cluster, clock, doubts, confirm: (key) => this.#confirm(key) });
+  }
+
+  /** Ends the work in the background. */
+  async close(): Promise<void> {
+    this.#settler.stop();
+    await this.idle();
   }
 
   /** Keys whose last write on some node got no answer. */
@@ -138,6 +142,12 @@ export class SessionStore {
   /** Resolves when no repair is under way. */
   async idle(): Promise<void> {
     while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  /** Reading a session in doubt asks every node, and repairs. */
+  async #confirm(key: string): Promise<void> {
+    const [app = '', id = ''] = key.split(':');
+    await this.read({ app, ref: { id, index: null }, floor: null, ttlSeconds: null });
   }
 
   #lookUp({ app, ref }: SessionAddress, ttlSeconds: number | null): Lookup {
