@@ -5,6 +5,8 @@ import { LOG_LEVELS, type LogLevel } from './log.ts';
 import { type NodeList, parseNodeAddresses, parseNodesFile } from './node-list.ts';
 import { type ConfigSources, readSettings, type Setting, SETTINGS, type SettingName } from './settings.ts';
 
+export type { ConfigSources };
+
 /** A valid configuration. */
 export interface Config {
   /** In-process nodes instead of memcached ones; 0 in every real deployment. */
