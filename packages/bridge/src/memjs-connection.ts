@@ -1,0 +1,240 @@
+/**
+ * One connection to a node: which requests wait on it, and until when. It is given up at the first doubt,
+ * with all that waits, and never used again.
+ */
+import { FIELDS } from './binary-frames.ts';
+import { openMemjsSocket } from './memjs-socket.ts';
+import type { Answer, MemjsSocket, MemjsSocketOptions } from './memjs-socket.ts';
+import type { Clock, NodeErrorKind } from './node.ts';
+
+/** One request that waits for its answer. The connection reads and keeps the times in it. */
+export interface Exchange {
+  readonly opcode: number;
+  readonly frame: Buffer;
+  /** Whether the node's memory may be changed by it. */
+  readonly isMutation: boolean;
+  /** How long the caller waits, milliseconds; at most the node's own time-out. */
+  readonly waitMs: number;
+  /** {@link Clock.now} at which the caller stops waiting. */
+  expiresAt: number;
+  /** Whether it has been given more time because our own process was late. */
+  hasGrace: boolean;
+  /** Whether the caller still waits. */
+  readonly isWaiting: boolean;
+  /** Takes one answer. `more`: others follow. `broken`: the connection cannot be trusted any more. */
+  accept(answer: Answer): 'done' | 'more' | 'broken';
+  fail(kind: NodeErrorKind, cause?: unknown): void;
+}
+
+export interface ConnectionOptions extends MemjsSocketOptions {
+  readonly clock: Clock;
+  /** Longest time without an answer before the connection is given up, also while connecting. */
+  readonly timeoutMs: number;
+  /** The opaque number of the first request; the numbers start over before 2^31. */
+  readonly firstOpaque?: number;
+}
+
+/** How a connection ended. */
+export interface ConnectionEnd {
+  readonly wasReady: boolean;
+  /** Whether it was ready and the node or the network broke it. */
+  readonly isLoss: boolean;
+  readonly cause: unknown;
+}
+
+/** memjs stops working when its counter reaches 2^31. */
+const LAST_OPAQUE = 0x7fffffff;
+/** A timer that rings later than this tells that our own event loop stood still, milliseconds. */
+const LATE_MS = 20;
+
+export class MemjsConnection {
+  readonly #options: ConnectionOptions;
+  readonly #onEnd: (end: ConnectionEnd) => void;
+  readonly #socket: MemjsSocket;
+  /** Sent, by opaque number, in the order of sending. */
+  readonly #sent: Map<number, Exchange> = new Map();
+  #unsent: Exchange[] = [];
+  #state: 'opening' | 'ready' | 'dead' = 'opening';
+  #opaque: number;
+  #hasFlushPlanned = false;
+  #openBy: number;
+  #hasGrace = false;
+  #ringsAt = Number.POSITIVE_INFINITY;
+  #cancelRing: () => void = () => {};
+
+  /** `onEnd` is called once, before the requests that wait learn of it. */
+  constructor(options: ConnectionOptions, onEnd: (end: ConnectionEnd) => void) {
+    this.#options = options;
+    this.#onEnd = onEnd;
+    this.#opaque = (options.firstOpaque ?? 1) - 1;
+    this.#openBy = options.clock.now() + options.timeoutMs;
+    this.#ringAt(this.#openBy);
+    this.#socket = openMemjsSocket(options, {
+      onOpen: () => this.#ready(),
+      onAnswer: (answer) => this.#answered(answer),
+      onEnd: (kind, cause) => this.#giveUp(kind, { cause, isLoss: kind === 'closed' }),
+    });
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready';
+  }
+
+  /** Requests that wait here. */
+  get load(): number {
+    return this.#sent.size + this.#unsent.length;
+  }
+
+  /** Sends with all others of this turn of the event loop; while connecting, as soon as it is connected. */
+  send(exchange: Exchange): void {
+    this.#unsent.push(exchange);
+    if (this.#state === 'opening') {
+      exchange.expiresAt = this.#options.clock.now() + exchange.waitMs;
+      this.#ringAt(exchange.expiresAt);
+    } else if (!this.#hasFlushPlanned) {
+      this.#hasFlushPlanned = true;
+      setImmediate(() => this.#flush());
+    }
+  }
+
+  /** Ends the connection for a reason of our own. */
+  drop(kind: NodeErrorKind): void {
+    this.#giveUp(kind, { isLoss: false });
+  }
+
+  #ready(): void {
+    this.#state = 'ready';
+    this.#flush();
+  }
+
+  #flush(): void {
+    this.#hasFlushPlanned = false;
+    if (this.#state === 'dead') return;
+    const now = this.#options.clock.now();
+    const frames: Buffer[] = [];
+    for (const exchange of this.#unsent) {
+      // The wait is counted from here where the connection was there; the turn that led here is our own time.
+      if (exchange.expiresAt === 0) exchange.expiresAt = now + exchange.waitMs;
+      this.#ringAt(exchange.expiresAt, now);
+      const opaque = this.#nextOpaque();
+      exchange.frame.writeUInt32BE(opaque, FIELDS.opaque);
+      this.#sent.set(opaque, exchange);
+      frames.push(exchange.frame);
+    }
+    this.#unsent = [];
+    this.#socket.write(frames);
+  }
+
+  #nextOpaque(): number {
+    this.#opaque = this.#opaque >= LAST_OPAQUE ? 1 : this.#opaque + 1;
+    return this.#opaque;
+  }
+
+  #answered(answer: Answer): void {
+    const exchange = this.#sent.get(answer.header.opaque);
+    // An answer to nothing, or to something else, means that answers can no longer be told apart.
+    if (exchange === undefined || exchange.opcode !== answer.header.opcode) {
+      this.#giveUp('protocol', { cause: new Error('an answer that belongs to no request'), isLoss: false });
+      return;
+    }
+    const outcome = exchange.accept(answer);
+    if (outcome === 'done') this.#sent.delete(answer.header.opaque);
+    if (outcome !== 'broken') return;
+    const cause = new Error('an answer that memcached would not give');
+    this.#giveUp('protocol', { trigger: exchange, cause, isLoss: false });
+  }
+
+  /** One timer serves all requests: it rings at the earliest end of a wait. */
+  #ringAt(at: number, now: number = this.#options.clock.now()): void {
+    if (at >= this.#ringsAt) return;
+    this.#cancelRing();
+    this.#ringsAt = at;
+    this.#cancelRing = this.#options.clock.after(Math.max(0, at - now), () => {
+      this.#ringsAt = Number.POSITIVE_INFINITY;
+      // Answers that are already in the socket are read before anyone is told that none came.
+      const lateMs = this.#options.clock.now() - at;
+      setImmediate(() => this.#sweep(lateMs));
+    });
+  }
+
+  /** Ends the waits that are over, and the connection when the node has been silent for too long. */
+  #sweep(lateMs: number): void {
+    if (this.#state === 'dead') return;
+    const now = this.#options.clock.now();
+    const graceMs = lateMs > LATE_MS ? Math.min(lateMs, this.#options.timeoutMs / 2) : 0;
+    const next = this.#state === 'opening' ? this.#sweepOpening(now, graceMs) : this.#sweepSent(now, graceMs);
+    if (next < Number.POSITIVE_INFINITY) this.#ringAt(next, now);
+  }
+
+  /** When to look again. While connecting nothing was sent, so a single wait can end without harm. */
+  #sweepOpening(now: number, graceMs: number): number {
+    if (now >= this.#openBy) {
+      if (graceMs === 0 || this.#hasGrace) {
+        this.#giveUp('timeout', { isLoss: false });
+        return Number.POSITIVE_INFINITY;
+      }
+      this.#hasGrace = true;
+      this.#openBy = now + graceMs;
+    }
+    for (const exchange of this.#unsent) {
+      if (now >= exchange.expiresAt && !prolong(exchange, now, graceMs)) exchange.fail('timeout');
+    }
+    this.#unsent = this.#unsent.filter((exchange) => exchange.isWaiting);
+    return this.#unsent.reduce((next, exchange) => Math.min(next, exchange.expiresAt), this.#openBy);
+  }
+
+  /**
+   * When to look again. A read whose caller had less time than the node is only forgotten; whatever else
+   * gets no answer in time ends the connection, so that no more of it is delivered.
+   */
+  #sweepSent(now: number, graceMs: number): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const exchange of this.#sent.values()) {
+      if (now >= exchange.expiresAt && !prolong(exchange, now, graceMs)) {
+        const spareMs = this.#options.timeoutMs - exchange.waitMs;
+        if (!exchange.isWaiting || exchange.isMutation || spareMs <= 0) {
+          this.#giveUp('timeout', { isLoss: false, trigger: exchange });
+          return Number.POSITIVE_INFINITY;
+        }
+        exchange.fail('timeout');
+        exchange.expiresAt += spareMs;
+      }
+      next = Math.min(next, exchange.expiresAt);
+    }
+    return next;
+  }
+
+  /**
+   * Of all that waits one request carries the reason and the others are `closed`: a connection that dies is
+   * one piece of evidence, however many requests were on it. Where nothing was sent all carry the reason.
+   */
+  #giveUp(kind: NodeErrorKind, { trigger, cause, isLoss }: GivingUp): void {
+    if (this.#state === 'dead') return;
+    const wasReady = this.#state === 'ready';
+    this.#state = 'dead';
+    this.#cancelRing();
+    this.#socket.destroy();
+    this.#onEnd({ wasReady, isLoss, cause });
+    const waiting = [...this.#sent.values(), ...this.#unsent].filter((exchange) => exchange.isWaiting);
+    this.#sent.clear();
+    this.#unsent = [];
+    const first = trigger ?? waiting[0];
+    const othersKind = wasReady || kind === 'timeout' ? 'closed' : kind;
+    for (const exchange of waiting) exchange.fail(exchange === first ? kind : othersKind, cause);
+  }
+}
+
+interface GivingUp {
+  /** The request that shows the fault, where one does. */
+  readonly trigger?: Exchange;
+  readonly cause?: unknown;
+  readonly isLoss: boolean;
+}
+
+/** Gives a request more time, once, when our own process was too late to see its answer. */
+function prolong(exchange: Exchange, now: number, graceMs: number): boolean {
+  if (graceMs === 0 || exchange.hasGrace) return false;
+  exchange.hasGrace = true;
+  exchange.expiresAt = now + graceMs;
+  return true;
+}
