@@ -218,6 +218,7 @@ function checkNumbers({
   if (method !== 'PUT') return;
   if (version === undefined || record === undefined || record === '') throw new Refusal('invalid_request');
   if ((ifMatch === undefined) === (ifNoneMatch === undefined)) throw new Refusal('invalid_request');
+  if (ifMatch !== undefined && version <= ifMatch) throw new Refusal('invalid_request', HEADERS.version);
 }
 
 interface PlainRequest {

@@ -89,7 +89,8 @@ export class Bridge {
     const request: WireRequest = { method: 'GET', path: PATHS.health, headers: {}, body: null };
     const read = async (response: Response): Promise<boolean> => {
       await response.body?.cancel();
-      return response.status === 200;
+      // A page that says 200 comes from somebody else.
+      return response.status === 200 && response.headers.get('content-type')?.includes('json') === true;
     };
     try {
       return await this.request(request, { timeoutMs: this.#options.timeoutMs, read });
