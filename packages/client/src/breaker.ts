@@ -4,8 +4,8 @@ import type { Clock, RandomBytes } from './ports.ts';
 /** Failures in a row after which calls stop waiting for a bridge. */
 const FAILURES = 5;
 /** Milliseconds between probes: doubled from the first to the longest, and jittered. */
-const FIRST_PAUSE_MS = 1000;
-const LONGEST_PAUSE_MS = 30_000;
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 16_000;
 
 export interface BreakerOptions {
   readonly clock: Clock;

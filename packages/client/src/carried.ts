@@ -116,7 +116,8 @@ export function returningRecord(
   plan: Extract<ReturnPlan, { kind: 'write' }>,
 ): SessionRecord {
   const { record } = carried;
-  const log = new Set([...record.log, ...nextLog(stored)]);
+  // Of the carried saves' own log, what is older than the base stands in the stored one.
+  const log = new Set([...record.log.slice(0, record.version - 1 - carried.base), ...nextLog(stored)]);
   return {
     ...record,
     version: plan.version,

@@ -3,7 +3,7 @@ import type { Browser } from './browser.ts';
 import { carry, writeCarried, type Carried } from './carried.ts';
 import { COOKIE_LIMIT } from './cookies.ts';
 import { SessionError, type SessionUnavailableError } from './errors.ts';
-import { diffFields, fieldsOf, isUnchanged, type Fields } from './fields.ts';
+import { applyChanges, diffFields, fieldsOf, isUnchanged, NO_FIELDS, type Fields } from './fields.ts';
 import { newIdentity } from './identity.ts';
 import type { Parts } from './parts.ts';
 import type { SessionRecord } from './ports.ts';
@@ -54,6 +54,34 @@ export class Committer<T extends object> {
     const changes = diffFields(fieldsOf(saved.base), fieldsOf(saved.record));
     const carried = carry(saved.record, saved.base, changes);
     return this.#carry(carried, { identity, index: saved.index, outage: saved.error });
+  }
+
+  /**
+   * The fields under an id that nobody knows; the old one is ended.
+   * @throws SessionUnavailableError nothing has changed, or the new session is stored and the old one is not
+   *   yet known to be ended.
+   */
+  async moveToNewId(fields: Fields): Promise<void> {
+    const standing = this.#standing;
+    const { engine, saver } = this.#parts;
+    const { identity: old, index } = standing;
+    const identity = await newIdentity(engine);
+    const saved = await saver.save({
+      id: identity.id,
+      index: null,
+      base: null,
+      fields,
+      rebase: async (newer) => applyChanges(fieldsOf(newer), diffFields(NO_FIELDS, fields)),
+      canRestore: () => false,
+    });
+    if (saved.kind === 'unavailable') throw saved.error;
+    standing.identity = identity;
+    standing.isSealNew = true;
+    standing.setHeld(saved.held);
+    await standing.writeDueCookies(engine, this.#browser);
+    if (old === null) return;
+    engine.memory.cache.markGone(old.id);
+    await engine.remote.destroy({ id: old.id, index });
   }
 
   /** Tries to store what the browser carries; gives the outage that keeps it there, or null. */

@@ -14,7 +14,6 @@ import {
   readFields,
   type Fields,
 } from './fields.ts';
-import { newIdentity } from './identity.ts';
 import type { Parts } from './parts.ts';
 import type { SessionRecord, WaitUntil } from './ports.ts';
 import {
@@ -120,7 +119,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
       // Data of a session that has ended meanwhile is not taken along, only what is new.
       if (this.#use.standing.record !== null) await this.#load({ keepsChanges: true });
       const fields = this.#read();
-      if (fields.size > 0 || this.#use.standing.record !== null) await this.#moveToNewId(fields);
+      if (fields.size > 0 || this.#use.standing.record !== null) await this.#committer.moveToNewId(fields);
     });
   }
 
@@ -173,31 +172,6 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     }
     this.#show(mine);
     if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
-  }
-
-  /** The same data under an id that nobody knows; the old one is ended. */
-  async #moveToNewId(fields: Fields): Promise<void> {
-    const { standing, browser } = this.#use;
-    const { engine, saver } = this.#parts;
-    const { identity: old, index } = standing;
-    const identity = await newIdentity(engine);
-    const saved = await saver.save({
-      id: identity.id,
-      index: null,
-      base: null,
-      fields,
-      rebase: (newer) =>
-        resolveConflict({ base: null, mine: fields, policy: 'merge', codec: engine.options.codec }, newer),
-      canRestore: () => false,
-    });
-    if (saved.kind === 'unavailable') throw saved.error;
-    standing.identity = identity;
-    standing.isSealNew = true;
-    standing.setHeld(saved.held);
-    await standing.writeDueCookies(engine, browser);
-    if (old === null) return;
-    engine.memory.cache.markGone(old.id);
-    await engine.remote.destroy({ id: old.id, index });
   }
 
   /** Reads the session again, confirmed. */

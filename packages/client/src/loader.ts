@@ -42,7 +42,7 @@ export class SessionLoader<T extends object> {
     const now = clock.now();
     if (now - held.touchedAt <= touchAfterMs) return;
     const ref = { id: held.record.id, index: held.index };
-    if (waitUntil === null) return this.#engine.remote.touchLater(ref);
+    if (waitUntil === null) return this.#engine.remote.touchLater(ref, () => (held.touchedAt = clock.now()));
     const before = held.touchedAt;
     // Already now, so that parallel requests do not all touch; taken back when it fails.
     held.touchedAt = now;

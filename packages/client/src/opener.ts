@@ -58,6 +58,9 @@ export class SessionOpener<T extends object> {
     const identity = await openIdentity(this.#parts.engine, browser);
     const standing =
       identity === null ? new Standing() : await this.#find(browser, identity, options.isFresh);
+    if (standing.held !== null && !standing.isStale) {
+      this.#parts.loader.touchIfDue(standing.held, options.waitUntil);
+    }
     const handle = this.#handle(browser, standing, options);
     return handle.canWriteDueCookies ? withCookies(handle) : handle;
   }

@@ -108,7 +108,7 @@ export class RemoteSessions {
     const operation = this.#destroyOperation(ref);
     const answer = await this.#send('destroy', operation);
     if (!(answer instanceof SessionUnavailableError)) return;
-    this.#options.transport.defer(operation);
+    this.#options.transport.defer(operation, () => undefined);
     throw answer;
   }
 
@@ -118,9 +118,11 @@ export class RemoteSessions {
     return !(answer instanceof SessionUnavailableError) && answer.status === 204;
   }
 
-  /** Renews the idle lifetime together with the next request to a bridge. */
-  touchLater(ref: SessionRef): void {
-    this.#options.transport.defer(this.#touchOperation(ref));
+  /** Renews the idle lifetime together with the next request to a bridge; `onDone` is told when it happened. */
+  touchLater(ref: SessionRef, onDone: () => void): void {
+    this.#options.transport.defer(this.#touchOperation(ref), ({ status }) => {
+      if (status === 204) onDone();
+    });
   }
 
   /** The earliest beginning, in seconds, that a session may have had now. */

@@ -34,8 +34,8 @@ export class Transport {
   readonly #options: TransportOptions;
   readonly #bridges: readonly Bridge[];
   readonly #queue: OperationQueue;
-  /** Method and id → operation that nobody waits for. */
-  readonly #deferred = new Map<string, BatchOperation>();
+  /** Method and ref → operation that nobody waits for. */
+  readonly #deferred = new Map<string, Deferred>();
   /** Where the last good answer came from. */
   #preferred = 0;
 
@@ -54,15 +54,18 @@ export class Transport {
    */
   send(operation: BatchOperation): Promise<Answer> {
     const answer = this.#queue.add(operation);
-    for (const deferred of this.#deferred.values()) void this.#queue.add(deferred).catch(() => undefined);
+    for (const { operation: waiting, onAnswer } of this.#deferred.values()) {
+      // What fails is done again when somebody needs it.
+      this.#queue.add(waiting).then(onAnswer, () => undefined);
+    }
     this.#deferred.clear();
     return answer;
   }
 
-  /** Sends the operation with the next one that somebody waits for; its outcome is of no interest. */
-  defer(operation: BatchOperation): void {
+  /** Sends the operation with the next one that somebody waits for. Only an answer is reported. */
+  defer(operation: BatchOperation, onAnswer: (answer: Answer) => void): void {
     if (this.#deferred.size >= DEFERRED) return;
-    this.#deferred.set(`${operation.method} ${operation.ref}`, operation);
+    this.#deferred.set(`${operation.method} ${operation.ref}`, { operation, onAnswer });
   }
 
   /** Settles every operation; never rejects. */
@@ -155,14 +158,20 @@ export class Transport {
   }
 }
 
+interface Deferred {
+  readonly operation: BatchOperation;
+  readonly onAnswer: (answer: Answer) => void;
+}
+
 interface TryOutcome {
   readonly open: readonly Pending[];
   readonly error: SessionError | null;
 }
 
-/** Whether another bridge, or the same one later, would say the same. */
+/** Whether another bridge would say the same, or asking again would make things worse. */
 function isFinal(error: SessionError): boolean {
-  return !(error instanceof SessionUnavailableError) || error.code === 'out_of_memory';
+  if (!(error instanceof SessionUnavailableError)) return true;
+  return error.code === 'out_of_memory' || error.code === 'rate_limited';
 }
 
 function latestDeadline(pending: readonly Pending[]): number {
