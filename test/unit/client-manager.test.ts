@@ -230,6 +230,17 @@ test('a read that finds a newer version raises the browser’s floor', async () 
   assert.match(tab.at ?? '', /^\d\.2\./);
 });
 
+test('after an outage the same request may ask again', async () => {
+  const { net, instance, another, browser } = setUp();
+  await change(another(), browser, (session) => (session.userId = '42'));
+  net.set('refuse');
+  const request = browser.request();
+  await assert.rejects(instance.manager.getSession(request), { name: 'SessionUnavailableError' });
+  net.set(null);
+  const session = await instance.manager.getSession(request);
+  assert.equal(session.userId, '42');
+});
+
 test('no event, error or log shows an id, a seal or a secret', async () => {
   const { net, instance, another, browser } = setUp({ fallback: 'none' });
   const errors: unknown[] = [];
