@@ -1,4 +1,5 @@
 /** The nodes in force with their connections, health and fences; the one place where the node list changes. */
+import { isDeepStrictEqual } from 'node:util';
 import { Health, type NodeState, type Transition } from './health.ts';
 import { findRenumbering, formatAddress, type NodeEntry, type NodeList } from './node-list.ts';
 import { type Clock, type MemcachedNode, NodeError } from './node.ts';
@@ -97,7 +98,7 @@ export class Cluster {
    */
   apply(list: NodeList): string[] {
     const problems = findRenumbering(this.#list, list);
-    if (problems.length > 0) return problems;
+    if (problems.length > 0 || isDeepStrictEqual(list, this.#list)) return problems;
     for (const entry of list) this.#applyEntry(entry);
     this.#list = list;
     this.#indexes = list.filter(({ state }) => state !== 'removed').map(({ index }) => index);
