@@ -34,6 +34,8 @@ export interface NodeStatus {
 
 /** Idle nodes are looked at this often, milliseconds; fences that other bridges set are noticed with it. */
 const POLL_MS = 2_000;
+/** A node under suspicion is looked at again soon, so that it need not wait for traffic to be cleared or put down. */
+const SUSPECT_POLL_MS = 50;
 
 interface Member {
   entry: NodeEntry;
@@ -243,7 +245,8 @@ export class Cluster {
 
   #schedulePoll(): void {
     if (this.#isClosed) return;
-    const pause = POLL_MS * (0.75 + this.#options.random() * 0.5);
+    const isUrgent = this.#health.list().some(({ state }) => state === 'suspected');
+    const pause = (isUrgent ? SUSPECT_POLL_MS : POLL_MS) * (0.75 + this.#options.random() * 0.5);
     this.#cancelPoll = this.#options.clock.after(pause, () => void this.#poll());
   }
 
