@@ -73,11 +73,14 @@ export class Trust {
   async look(): Promise<void> {
     const nodes = [...this.#options.nodes()];
     const notes = nodes.filter(({ isAvailable }) => !isAvailable).map(({ node }) => this.#note(node.index));
-    const looks = nodes.filter(({ isAvailable }) => isAvailable).map(({ node }) => this.#lookAt(node, notes));
-    const seen = (await Promise.allSettled(looks)).flatMap((look) =>
-      look.status === 'fulfilled' ? look.value : [],
+    const usable = nodes.filter(({ isAvailable }) => isAvailable).map(({ node }) => node.index);
+    const { run } = this.#options;
+    const looks = await Promise.allSettled(
+      usable.map((index) => run(index, (node) => this.#lookAt(node, notes))),
     );
-    for (const { node, isAvailable } of nodes) if (isAvailable) await this.#heed(node, seen);
+    const seen = looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []));
+    // A fence that cannot be set now is set at the next look.
+    await Promise.allSettled(usable.map((index) => this.#heed(index, seen)));
   }
 
   /** Tells the other nodes at once that one is out. */
