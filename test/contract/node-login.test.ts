@@ -2,9 +2,9 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createMemjsNode } from '../../packages/bridge/src/memjs-node.ts';
 import type { MemjsNodeOptions } from '../../packages/bridge/src/memjs-node.ts';
-import { NodeError } from '../../packages/bridge/src/node.ts';
-import type { MemcachedNode, NodeErrorKind } from '../../packages/bridge/src/node.ts';
+import type { MemcachedNode } from '../../packages/bridge/src/node.ts';
 import { startMemcached } from '../support/memcached.ts';
+import { isKind } from '../support/outcomes.ts';
 import { startSaslMemcached } from '../support/sasl.ts';
 import type { SaslMemcached } from '../support/sasl.ts';
 
@@ -67,8 +67,4 @@ function open(login: Partial<typeof LOGIN>): { it: MemcachedNode } & AsyncDispos
   const options: MemjsNodeOptions = { index: 0, host, port, timeoutMs: 2_000, ...login };
   const it = createMemjsNode(options);
   return { it, [Symbol.asyncDispose]: () => it.close() };
-}
-
-function isKind(kind: NodeErrorKind): (error: unknown) => boolean {
-  return (error) => error instanceof NodeError && error.kind === kind;
 }
