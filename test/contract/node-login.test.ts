@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { createMemjsNode } from '../../packages/bridge/src/memjs-node.ts';
-import type { MemjsNodeOptions } from '../../packages/bridge/src/memjs-node.ts';
 import type { MemcachedNode } from '../../packages/bridge/src/node.ts';
 import { startMemcached } from '../support/memcached.ts';
+import { newItem, openNode } from '../support/nodes.ts';
+import type { Using } from '../support/nodes.ts';
 import { isKind } from '../support/outcomes.ts';
 import { startSaslMemcached } from '../support/sasl.ts';
 import type { SaslMemcached } from '../support/sasl.ts';
@@ -18,8 +19,7 @@ after(() => server[Symbol.asyncDispose]());
 
 test('a node that asks for a login lets in who knows it, on every connection', async () => {
   await using node = open(LOGIN);
-  const item = { version: 1, value: Buffer.from('x'), ttlSeconds: 60 };
-  assert.ok((await node.it.add('login', item)).stored);
+  assert.ok((await node.it.add('login', newItem(1))).stored);
   await Promise.all(Array.from({ length: 50 }, () => node.it.gets('login')));
   await node.it.noop();
   assert.notEqual((await node.it.stats()).size, 0);
@@ -62,9 +62,6 @@ test('half a login is refused at once', () => {
   }
 });
 
-function open(login: Partial<typeof LOGIN>): { it: MemcachedNode } & AsyncDisposable {
-  const { host, port } = server.memcached;
-  const options: MemjsNodeOptions = { index: 0, host, port, timeoutMs: 2_000, ...login };
-  const it = createMemjsNode(options);
-  return { it, [Symbol.asyncDispose]: () => it.close() };
+function open(login: Partial<typeof LOGIN>): Using<MemcachedNode> {
+  return openNode(server.memcached, { timeoutMs: 2_000, ...login });
 }

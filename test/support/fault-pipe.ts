@@ -88,7 +88,7 @@ export class FaultPipe {
 
   #pump(): void {
     clearTimeout(this.#timer);
-    while (this.#toxics.isHeld !== true) {
+    while (this.#toxics.isHeld !== true && !this.#options.sink.destroyed) {
       const [piece] = this.#queue;
       if (piece === undefined) return;
       const waitMs = piece.readyAt - performance.now();

@@ -47,6 +47,7 @@ export class EmbeddedSession {
   #held: Buffer[] = [];
   /** When the last delayed answer leaves; later ones do not overtake it. */
   #lastLeavesAt = 0;
+  readonly #cancels: Set<() => void> = new Set();
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket;
@@ -54,6 +55,7 @@ export class EmbeddedSession {
     socket.on('data', (chunk) => this.#receive(chunk));
     // A client that resets its connection is no failure of this process.
     socket.on('error', () => {});
+    socket.once('close', () => this.#cancels.forEach((cancel) => cancel()));
     if (options.fault()?.kind === 'ascii_error') this.#refuseInText();
   }
 
@@ -122,9 +124,11 @@ export class EmbeddedSession {
       return;
     }
     this.#lastLeavesAt = leavesAt;
-    this.#options.clock.after(leavesAt - now, () => {
+    const cancel = this.#options.clock.after(leavesAt - now, () => {
+      this.#cancels.delete(cancel);
       if (this.#socket.writable) this.#socket.write(bytes);
     });
+    this.#cancels.add(cancel);
   }
 
   #refuseInText(): void {
