@@ -1,5 +1,6 @@
 /** One direction of a proxied connection, and what it does to the bytes on their way. */
 import type { Socket } from 'node:net';
+import { resetSocket } from '../../packages/bridge/src/reset-socket.ts';
 
 /** What is done to the bytes of one direction. Several work together. */
 export interface Toxics {
@@ -115,7 +116,7 @@ export class FaultPipe {
     if (part.length > 0 && sink.writable) sink.write(part);
     if (this.#passedBytes < limit) return;
     source.destroy();
-    if (this.#toxics.isResetting === true) sink.resetAndDestroy();
+    if (this.#toxics.isResetting === true) resetSocket(sink);
     else sink.end();
   }
 }

@@ -4,6 +4,7 @@ import { decodeFrames, FrameSplitter, MAGIC } from './binary-frames.ts';
 import type { Frame } from './binary-frames.ts';
 import type { Commands } from './embedded-commands.ts';
 import type { Clock } from './node.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** What an embedded node can be made to do instead of answering. */
 export type EmbeddedFault =
@@ -60,7 +61,7 @@ export class EmbeddedSession {
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   resume(): void {
@@ -107,7 +108,7 @@ export class EmbeddedSession {
     } else if (fault.kind === 'fin') {
       this.#socket.end();
     } else if (fault.kind === 'reset') {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
     } else if (fault.kind === 'partial') {
       this.#socket.write(bytes.subarray(0, fault.bytes));
       if (fault.isClosing) this.#socket.end();
