@@ -74,12 +74,12 @@ export class MemjsConnection {
     this.#events = events;
     this.#opaque = (options.firstOpaque ?? 1) - 1;
     this.#openBy = options.clock.now() + options.timeoutMs;
-    this.#ringAt(this.#openBy);
     this.#socket = openMemjsSocket(options, {
       onOpen: () => this.#ready(),
       onAnswer: (answer) => this.#answered(answer),
       onEnd: (kind, cause) => this.#giveUp(kind, { cause, isLoss: kind === 'closed' }),
     });
+    this.#ringAt(this.#openBy);
   }
 
   get isReady(): boolean {

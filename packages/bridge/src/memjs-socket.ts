@@ -187,7 +187,8 @@ class OneConnectionServer extends Server implements MemjsSocket {
 
   /** memjs calls this for socket errors and for a failed login. */
   override error(cause: unknown): void {
-    this.#end(OWN_FAULTS.has(codeOf(cause)) ? 'busy' : this.#brokenKind(), cause);
+    const isOurs = this.#phase !== 'open' && OWN_FAULTS.has(codeOf(cause));
+    this.#end(isOurs ? 'busy' : this.#brokenKind(), cause);
   }
 
   #end(kind: NodeErrorKind, cause: unknown): void {
