@@ -11,6 +11,7 @@ import { relative } from 'node:path';
 import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { finished } from 'node:stream/promises';
+import { requireProgram } from './support/install.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** Longest time for one test file, milliseconds. */
@@ -19,10 +20,18 @@ const FILE_TIMEOUT_MS = 600_000;
 const words = process.argv.slice(2).map((word) => word.replace(/^(\.\/)?test\//, ''));
 const files = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['**/node_modules/**'] })
   .filter((file) => words.length === 0 || words.some((word) => relative('test', file).includes(word)))
-  .sort();
+  .toSorted();
 
 if (files.length === 0) {
   console.error(`No test file matches: ${words.join(' ')}`);
+  process.exit(1);
+}
+
+// Once, before the files start: two of them must not install the same thing at the same time.
+try {
+  requireProgram('memcached');
+} catch (error) {
+  console.error(error instanceof Error ? error.message : error);
   process.exit(1);
 }
 

@@ -33,6 +33,7 @@ export async function setUpApp(
     authenticator,
     maxRecordBytes: options.maxRecordBytes ?? 524_288,
     whyNotReady: () => (one.cluster.hasAvailableNode ? null : 'no node can be used'),
+    warnings: () => [],
     log: pino({ level: 'silent' }),
   });
   const authorization = `Bearer ${await makeToken({ app: 'shop' })}`;

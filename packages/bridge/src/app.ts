@@ -16,12 +16,15 @@ export interface AppOptions {
   readonly maxRecordBytes: number;
   /** Why the bridge must not get traffic now, or null. */
   readonly whyNotReady: () => string | null;
+  /** What an operator should know although the bridge works. */
+  readonly warnings: () => readonly string[];
   readonly log: Logger;
 }
 
 type Env = { Variables: { app: string } };
 
 /** The HTTP interface for clients. */
+// oxlint-disable-next-line max-lines-per-function -- all routes are meant to be read on one screen
 export function createApp(options: AppOptions): Hono<Env> {
   const { store, cluster, authenticator, maxRecordBytes, log } = options;
   const app = new Hono<Env>();
@@ -29,7 +32,9 @@ export function createApp(options: AppOptions): Hono<Env> {
   app.get(PATHS.health, (c) => c.json({ status: 'ok' }));
   app.get(PATHS.ready, (c) => {
     const reason = options.whyNotReady();
-    return reason === null ? c.json({ status: 'ready' }) : c.json({ status: 'not ready', reason }, 503);
+    return reason === null
+      ? c.json({ status: 'ready', warnings: options.warnings() })
+      : c.json({ status: 'not ready', reason }, 503);
   });
 
   app.use('/v1/*', async (c, next) => {

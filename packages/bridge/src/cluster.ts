@@ -1,4 +1,5 @@
 /** The nodes in force with their connections, health and fences; the one place where the node list changes. */
+import { isDeepStrictEqual } from 'node:util';
 import { Health, type NodeState, type Transition } from './health.ts';
 import { findRenumbering, formatAddress, type NodeEntry, type NodeList } from './node-list.ts';
 import { type Clock, type MemcachedNode, NodeError } from './node.ts';
@@ -33,6 +34,8 @@ export interface NodeStatus {
 
 /** Idle nodes are looked at this often, milliseconds; fences that other bridges set are noticed with it. */
 const POLL_MS = 2_000;
+/** A node under suspicion is looked at again soon, so that it need not wait for traffic to be cleared or put down. */
+const SUSPECT_POLL_MS = 50;
 
 interface Member {
   entry: NodeEntry;
@@ -97,7 +100,7 @@ export class Cluster {
    */
   apply(list: NodeList): string[] {
     const problems = findRenumbering(this.#list, list);
-    if (problems.length > 0) return problems;
+    if (problems.length > 0 || isDeepStrictEqual(list, this.#list)) return problems;
     for (const entry of list) this.#applyEntry(entry);
     this.#list = list;
     this.#indexes = list.filter(({ state }) => state !== 'removed').map(({ index }) => index);
@@ -242,7 +245,8 @@ export class Cluster {
 
   #schedulePoll(): void {
     if (this.#isClosed) return;
-    const pause = POLL_MS * (0.75 + this.#options.random() * 0.5);
+    const isUrgent = this.#health.list().some(({ state }) => state === 'suspected');
+    const pause = (isUrgent ? SUSPECT_POLL_MS : POLL_MS) * (0.75 + this.#options.random() * 0.5);
     this.#cancelPoll = this.#options.clock.after(pause, () => void this.#poll());
   }
 

@@ -210,15 +210,14 @@ function isWellFormed(opcode: number, request: Frame): boolean {
   if (opcode === OPCODES.flush) return [0, 4].includes(request.extras.length) && request.key.length === 0;
   if (KEYED.has(opcode)) {
     if (request.key.length === 0 || request.extras.length !== (EXTRAS_BYTES.get(opcode) ?? 0)) return false;
-    // memcached looks at the body of the commands with a lifetime only as far as the key.
-    return MODES.has(opcode) || EXTRAS_BYTES.has(opcode) || request.value.length === 0;
+    return MODES.has(opcode) || request.value.length === 0;
   }
   const isBare = request.extras.length + request.key.length + request.value.length === 0;
   return isBare || !BARE.has(opcode);
 }
 
 /** Commands that have a header only. */
-const BARE: ReadonlySet<number> = new Set([OPCODES.noop, OPCODES.version, OPCODES.quit]);
+const BARE: ReadonlySet<number> = new Set([OPCODES.noop, OPCODES.version, OPCODES.quit, OPCODES.saslList]);
 
 /** The status that the quiet form of a command does not answer with. */
 function silentStatus(opcode: number): number {

@@ -29,6 +29,7 @@ async function main(args: readonly string[]): Promise<number> {
     { url: service.url, nodes: service.cluster.list.length, copies: parsed.config.copies },
     'listening',
   );
+  process.on('SIGHUP', () => void service.reload());
   await new Promise<void>((resolve) => {
     for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
   });

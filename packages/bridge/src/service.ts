@@ -1,5 +1,6 @@
 /** The running bridge: all parts put together, its listeners, and an orderly end. */
 import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -13,6 +14,7 @@ import type { Transition } from './health.ts';
 import { LagMeter } from './lag.ts';
 import { createMemjsNode } from './memjs-node.ts';
 import type { NodeEntry, NodeList } from './node-list.ts';
+import { NodesFile } from './nodes-file.ts';
 import { SessionStore } from './store.ts';
 import { systemClock } from './system-clock.ts';
 
@@ -27,6 +29,8 @@ export interface Service {
   readonly url: string;
   readonly cluster: Cluster;
   readonly store: SessionStore;
+  /** Reads the node list again, if it came from a file. */
+  reload(): Promise<void>;
   /**
    * Stops taking work, lets requests under way finish, closes everything. Resolves when all is closed,
    * at the latest after `graceMs` milliseconds.
@@ -41,6 +45,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
     log.warn('embedded nodes: sessions die with this process; never do this in production');
   const lag = new LagMeter(systemClock);
   const cluster = createCluster(config, { list: [...config.nodes, ...embedded.map(describe)], lag, log });
+  const nodesFile = config.nodesFile === null ? null : watch(config.nodesFile, cluster, log);
   const observer = { count: () => {} };
   const { copies, nodeTimeoutMs } = config;
   const store = new SessionStore({ cluster, clock: systemClock, copies, nodeTimeoutMs, observer });
@@ -51,6 +56,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
     authenticator: new Authenticator({ apps: config.apps, wallClock: Date.now }),
     maxRecordBytes: config.maxRecordBytes,
     whyNotReady: () => (isStopping ? 'stopping' : cluster.hasAvailableNode ? null : 'no node can be used'),
+    warnings: () => nodesFile?.problems ?? [],
     log,
   });
   await cluster.settled();
@@ -59,8 +65,10 @@ export async function startService(config: Config, log: Logger): Promise<Service
     url: formatUrl(server, config.host),
     cluster,
     store,
+    reload: async () => nodesFile?.reload(),
     stop: async (graceMs) => {
       isStopping = true;
+      nodesFile?.stop();
       await closeServer(server, graceMs);
       await store.close();
       lag.stop();
@@ -72,6 +80,11 @@ export async function startService(config: Config, log: Logger): Promise<Service
 
 function describe(node: EmbeddedNode, index: number): NodeEntry {
   return { index, host: node.host, port: node.port, state: 'active' };
+}
+
+function watch(path: string, cluster: Cluster, log: Logger): NodesFile {
+  const apply = (list: NodeList): string[] => cluster.apply(list);
+  return new NodesFile({ path, clock: systemClock, readFile: (each) => readFile(each, 'utf8'), apply, log });
 }
 
 function createCluster(config: Config, parts: { list: NodeList; lag: LagMeter; log: Logger }): Cluster {

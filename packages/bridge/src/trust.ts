@@ -73,11 +73,14 @@ export class Trust {
   async look(): Promise<void> {
     const nodes = [...this.#options.nodes()];
     const notes = nodes.filter(({ isAvailable }) => !isAvailable).map(({ node }) => this.#note(node.index));
-    const looks = nodes.filter(({ isAvailable }) => isAvailable).map(({ node }) => this.#lookAt(node, notes));
-    const seen = (await Promise.allSettled(looks)).flatMap((look) =>
-      look.status === 'fulfilled' ? look.value : [],
+    const usable = nodes.filter(({ isAvailable }) => isAvailable).map(({ node }) => node.index);
+    const { run } = this.#options;
+    const looks = await Promise.allSettled(
+      usable.map((index) => run(index, (node) => this.#lookAt(node, notes))),
     );
-    for (const { node, isAvailable } of nodes) if (isAvailable) await this.#heed(node, seen);
+    const seen = looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []));
+    // A fence that cannot be set now is set at the next look.
+    await Promise.allSettled(usable.map((index) => this.#heed(index, seen)));
   }
 
   /** Tells the other nodes at once that one is out. */
@@ -116,16 +119,18 @@ export class Trust {
   }
 
   /** A node that is out for another bridge misses that bridge's writes although we can reach it. */
-  async #heed(node: MemcachedNode, notes: readonly Note[]): Promise<void> {
-    const standing = this.#standings.get(node.index);
+  async #heed(index: number, notes: readonly Note[]): Promise<void> {
+    const standing = this.#standings.get(index);
     if (standing === undefined) return;
-    const fresh = notes.filter((note) => this.#isNews(note, node.index, standing));
+    const fresh = notes.filter((note) => this.#isNews(note, index, standing));
     for (const { bridge, beat } of fresh) standing.beats.set(bridge, beat);
     if (fresh.length > 0) {
       standing.notedLooks = NOTE_LOOKS;
     } else if (standing.notedLooks > 0) {
       // The notes have ended without a new fence: their bridge died before it had the node back.
-      if (standing.notedLooks === 1) standing.fence = await setFence(node, this.#makeName());
+      if (standing.notedLooks === 1) {
+        standing.fence = await this.#options.run(index, (node) => setFence(node, this.#makeName()));
+      }
       standing.notedLooks -= 1;
     }
   }
