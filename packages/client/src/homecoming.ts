@@ -32,8 +32,8 @@ export class Homecoming<T extends object> {
     const { id } = carried.record;
     const known = this.#holdings.trusted({ id, floor: 0 });
     if (known !== null && includesSave(known.record, carried.record.nonce)) return found(known);
-    // Other requests with the same cookie may be bringing it home: the answer must not be older than this call.
-    const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh: true });
+    // It may be cached: what is older than what is stored is found out by the write.
+    const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh: false });
     if (loaded.kind === 'absent') return this.#store(carried, index, null);
     if (loaded.kind !== 'found') return loaded;
     const { held, isStale } = loaded;
