@@ -13,6 +13,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.installed-from');
+/** What the packages are compiled from; a part with the types of another platform is one of its own. */
+const PROJECTS = [
+  'packages/client',
+  'packages/client/tsconfig.node.json',
+  'packages/client/tsconfig.next.json',
+  'packages/bridge',
+];
 /** The first Node that runs TypeScript by itself without a warning. */
 const OLDEST_USABLE = [24, 3];
 
@@ -64,14 +71,10 @@ function usableNode() {
 
 function build(node) {
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(
-    node,
-    [tsc, '--build', 'packages/client', 'packages/client/tsconfig.node.json', 'packages/bridge'],
-    {
-      cwd: ROOT,
-      stdio: 'inherit',
-    },
-  );
+  const { status } = spawnSync(node, [tsc, '--build', ...PROJECTS], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
   if (status !== 0) fail('The packages do not compile; the errors are above.');
 }
 

@@ -190,15 +190,62 @@ test('an adapter’s jar is read first, written in one go, and asked why it cann
   reason = 'cookies_sent';
   const late = await another().manager.load(jar);
   assert.equal(late.userId, '42');
-  late.views = 1;
-  await assert.rejects(
-    late.save(),
-    (error) => error instanceof SessionError && error.code === 'cookies_sent',
-  );
   await assert.rejects(
     late.destroy(),
     (error) => error instanceof SessionError && error.code === 'cookies_sent',
   );
+});
+
+test('a save after the answer has begun is stored without a cookie, except where there is no id yet', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => undefined);
+  const { bridge, instance, another, browser } = setUp();
+  await change(instance, browser, (session) => (session.userId = '42'));
+  const cookies = { ...Object.fromEntries(browser.cookies) };
+  const jarOf = (values: Record<string, string>): CookieJar => ({
+    read: (name) => (values[name] === undefined ? [] : [values[name]]),
+    write: () => assert.fail('nothing can be set any more'),
+    whyReadOnly: () => 'cookies_sent',
+  });
+  const late = await another().manager.load(jarOf(cookies));
+  late.views = 1;
+  await late.save();
+  await late.update((data) => (data.views = (data.views ?? 0) + 1));
+  assert.equal([...bridge.items.values()][0]?.version, 3);
+  assert.equal(warn.mock.callCount(), 1);
+  const refused = { code: 'cookies_sent' };
+  await assert.rejects(late.regenerate(), refused);
+  const stranger = await instance.manager.load(jarOf({}));
+  stranger.views = 1;
+  await assert.rejects(stranger.save(), refused);
+  assert.equal(bridge.items.size, 1);
+});
+
+test('a save after the answer has begun fails in an outage, for no cookie can carry it', async (t) => {
+  t.mock.method(console, 'warn', () => undefined);
+  const { net, instance, browser } = setUp();
+  await change(instance, browser, (session) => (session.userId = '42'));
+  const late = await instance.manager.load({
+    read: (name) => [browser.cookies.get(name) ?? ''],
+    write: () => assert.fail('nothing can be set any more'),
+    whyReadOnly: () => 'cookies_sent',
+  });
+  net.set('refuse');
+  late.views = 1;
+  await assert.rejects(late.save(), { code: 'bridge_unavailable' });
+  assert.equal(instance.told('fallback').length, 0);
+});
+
+test('a session is confirmed with its unsaved changes', async () => {
+  const { instance, another, browser } = setUp();
+  await change(instance, browser, (session) => (session.userId = '42'));
+  const { manager } = instance;
+  const jar: CookieJar = { read: (name) => [browser.cookies.get(name) ?? ''], write: () => undefined };
+  const session = await manager.load(jar);
+  session.cart = ['apple'];
+  const other = another();
+  await change(other, browser.clone(), (theirs) => (theirs.views = 7));
+  await manager.confirm(session);
+  assert.deepEqual({ ...session }, { userId: '42', views: 7, cart: ['apple'] });
 });
 
 test('cookies are appended beside those of others', () => {
