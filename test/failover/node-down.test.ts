@@ -84,6 +84,20 @@ test('a hung process is sent nothing new once its connections are dropped', asyn
   assert.equal((await node.it.stats()).get('cmd_set'), '1');
 });
 
+test('what is left of a write that timed out is thrown away and not delivered later', async () => {
+  await using memcached = await startMemcached();
+  await using node = openNode(memcached, { connections: 1 });
+  await node.it.gets('warm');
+  await memcached.stop();
+  // Far more than the kernel takes for a process that does not read.
+  await assert.rejects(node.it.add('cut', newItem(1, 900_000)), isKind('timeout'));
+  memcached.resume();
+  const stats = async (name: string): Promise<number> => Number((await node.it.stats()).get(name));
+  await waitUntil(async () => (await stats('curr_connections')) <= 2, 'memcached has seen the end of it');
+  assert.equal(await stats('cmd_set'), 0);
+  assert.equal(await node.it.gets('cut'), null);
+});
+
 test('a write delivered long after its time-out does not undo a newer one', async () => {
   await using memcached = await startMemcached();
   await using proxy = await startFaultProxy({ targetPort: memcached.port });
