@@ -30,9 +30,9 @@ test('a stopped process ends all operations within the deadline, as one piece of
   await using memcached = await startMemcached();
   await using node = openNode(memcached);
   const held = async (): Promise<number> => Number((await node.it.stats()).get('curr_connections'));
-  const idle = await held();
   await node.it.gets('warm');
-  await waitUntil(async () => (await held()) === idle + 2, 'both connections are there');
+  // Two for traffic, one for the probe, and the socket that listens.
+  await waitUntil(async () => (await held()) === 4, 'both connections are there');
   // Ready is what has answered, and the second one may be about to.
   await node.it.gets('warm');
   await memcached.stop();

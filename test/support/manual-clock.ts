@@ -24,7 +24,7 @@ export class ManualClock implements Clock {
   advance(ms: number): void {
     const end = this.#now + ms;
     for (;;) {
-      const due = [...this.#alarms].filter(({ at }) => at <= end).sort((a, b) => a.at - b.at);
+      const due = [...this.#alarms].filter(({ at }) => at <= end).toSorted((a, b) => a.at - b.at);
       const [next] = due;
       if (next === undefined) break;
       this.#alarms.delete(next);
