@@ -1,0 +1,175 @@
+/** One request's conversation with the nodes about one session: asking, remembering, the time that is left. */
+import type { SessionRef } from '@memsession/client/protocol';
+import type { Cluster } from './cluster.ts';
+import type { Doubts } from './doubts.ts';
+import type { Answer, Evidence } from './evidence.ts';
+import {
+  type Clock,
+  type Item,
+  type MemcachedNode,
+  NodeError,
+  type NewItem,
+  type StoreOutcome,
+} from './node.ts';
+import { place, type Placement } from './placement.ts';
+
+export interface LookupContext {
+  readonly cluster: Cluster;
+  readonly doubts: Doubts;
+  readonly clock: Clock;
+  /** How many copies a session is written to. */
+  readonly copies: number;
+  /** For all node operations of one request together, milliseconds. */
+  readonly budgetMs: number;
+  /** For one node operation, milliseconds. */
+  readonly nodeTimeoutMs: number;
+}
+
+/** What became of a conditional write. `failed`: it may or may not have been applied. */
+export type WriteOutcome =
+  StoreOutcome | { readonly stored: false; readonly reason: 'failed' | 'out_of_memory' };
+
+/** All that one request has learnt so far about one session. */
+export class Lookup {
+  readonly key: string;
+  readonly hintIndex: number | null;
+  readonly placement: Placement;
+  readonly answers: Map<number, Answer> = new Map();
+  /** Nodes that failed during this request; it asks them no more. */
+  readonly #failed: Set<number> = new Set();
+  readonly #context: LookupContext;
+  readonly #endsAt: number;
+
+  constructor(context: LookupContext, app: string, ref: SessionRef) {
+    this.#context = context;
+    this.key = `${app}:${ref.id}`;
+    this.hintIndex = ref.index;
+    const { cluster } = context;
+    this.placement = place(cluster.window(ref.id), context.copies, cluster.candidate(ref.index));
+    this.#endsAt = context.clock.now() + context.budgetMs;
+  }
+
+  /** What is known now, for a reader who accepts no version below `floor`. */
+  evidence(floor: number | null): Evidence {
+    const { cluster, copies } = this.#context;
+    const window = this.placement.window.map((candidate) =>
+      this.#failed.has(candidate.index)
+        ? { ...candidate, isAvailable: false, isLost: cluster.candidate(candidate.index)?.isLost ?? true }
+        : candidate,
+    );
+    return { window, answers: this.answers, copies, floor };
+  }
+
+  /** Asks these nodes at the same time. With a lifetime, the items get it in the same step. */
+  async ask(indexes: readonly number[], ttlSeconds: number | null = null): Promise<void> {
+    const open = indexes.filter((index) => !this.#failed.has(index));
+    await Promise.all(open.map((index) => this.#askOne(index, ttlSeconds)));
+  }
+
+  /** Whether the node failed during this request. */
+  hasFailed(index: number): boolean {
+    return this.#failed.has(index);
+  }
+
+  /** Asks every node of the window that can be asked and has not answered. */
+  async askAll(ttlSeconds: number | null = null): Promise<void> {
+    const open = this.placement.window.filter(
+      ({ index, isAvailable }) => isAvailable && !this.answers.has(index),
+    );
+    await this.ask(
+      open.map(({ index }) => index),
+      ttlSeconds,
+    );
+  }
+
+  /**
+   * Writes to one node if it still holds exactly what it answered before (`seen`; null: nothing). A write that
+   * fails leaves a doubt.
+   */
+  async write(index: number, item: NewItem, seen: Item | null): Promise<WriteOutcome> {
+    const deadline = this.#timeLeft();
+    try {
+      const outcome = await this.#context.cluster.run(index, (node) =>
+        seen === null ? node.add(this.key, item, deadline) : node.cas(this.key, item, seen.cas, deadline),
+      );
+      if (outcome.stored)
+        this.#remember(index, { version: item.version, value: item.value, cas: outcome.cas });
+      return outcome;
+    } catch (error) {
+      return { stored: false, reason: this.#writeFailed(index, error) };
+    }
+  }
+
+  /** Gives the item on one node a new lifetime, and says which version is there. */
+  async touch(index: number, ttlSeconds: number): Promise<number | null> {
+    try {
+      const touched = await this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline));
+      return touched?.version ?? null;
+    } catch (error) {
+      rethrowUnlessNodeError(error);
+      this.#noteFailure(index);
+      return null;
+    }
+  }
+
+  /** What this node says about the session must be confirmed by others until it has been rewritten. */
+  doubt(index: number): void {
+    this.#context.doubts.add(index, this.key);
+  }
+
+  get hasTimeLeft(): boolean {
+    return this.#context.clock.now() < this.#endsAt;
+  }
+
+  async #askOne(index: number, ttlSeconds: number | null): Promise<void> {
+    try {
+      const item = await this.#run(index, (node, deadline) =>
+        ttlSeconds === null ? node.gets(this.key, deadline) : node.gat(this.key, ttlSeconds, deadline),
+      );
+      this.answers.set(index, { index, item, isTrusted: this.#isTrusted(index, item) });
+    } catch (error) {
+      rethrowUnlessNodeError(error);
+      this.#noteFailure(index);
+    }
+  }
+
+  #run<T>(index: number, operation: (node: MemcachedNode, deadlineMs: number) => Promise<T>): Promise<T> {
+    const deadline = this.#timeLeft();
+    return this.#context.cluster.run(index, (node) => operation(node, deadline));
+  }
+
+  #isTrusted(index: number, item: Item | null): boolean {
+    const { cluster, doubts } = this.#context;
+    if (doubts.has(index, this.key)) return false;
+    return item === null || cluster.isTrusted(index, item.cas);
+  }
+
+  /** Our own write changed the CAS number, so no earlier write can be applied any more. */
+  #remember(index: number, item: Item): void {
+    this.#context.doubts.clear(index, this.key);
+    this.answers.set(index, { index, item, isTrusted: true });
+  }
+
+  #writeFailed(index: number, error: unknown): 'failed' | 'out_of_memory' {
+    rethrowUnlessNodeError(error);
+    // The node may have it, or get it yet, or be left with what it had while others go on.
+    this.doubt(index);
+    if (error.kind === 'out_of_memory') return 'out_of_memory';
+    this.#noteFailure(index);
+    return 'failed';
+  }
+
+  #noteFailure(index: number): void {
+    this.answers.delete(index);
+    this.#failed.add(index);
+  }
+
+  #timeLeft(): number {
+    const left = this.#endsAt - this.#context.clock.now();
+    return Math.max(1, Math.min(left, this.#context.nodeTimeoutMs));
+  }
+}
+
+function rethrowUnlessNodeError(error: unknown): asserts error is NodeError {
+  if (!(error instanceof NodeError)) throw error;
+}

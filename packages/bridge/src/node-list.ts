@@ -1,0 +1,110 @@
+/** The list of nodes: parsing it and checking that a new one renumbers nothing. Pure. */
+
+/** One line of the list. Its position is the node index, for ever. */
+export interface NodeEntry {
+  readonly index: number;
+  readonly host: string;
+  readonly port: number;
+  /** `removed` keeps the index taken; a removed node never comes back, its replacement is appended. */
+  readonly state: 'active' | 'draining' | 'removed';
+}
+
+export type NodeList = readonly NodeEntry[];
+
+/** A list, or every problem found, each naming its line or position. */
+export type ParsedNodeList =
+  { readonly ok: true; readonly nodes: NodeList } | { readonly ok: false; readonly problems: string[] };
+
+/** An index has at most four digits in a ref. */
+const MOST_NODES = 10_000;
+const DEFAULT_PORT = 11211;
+
+/** Parses `host:port,[v6]:port,…` (MEMCACHED_NODES). The port may be left out. */
+export function parseNodeAddresses(text: string): ParsedNodeList {
+  const parts = text.split(',').map((part) => part.trim());
+  return parseEntries(parts.map((part, position) => ({ text: part, where: `node ${position}` })));
+}
+
+/**
+ * Parses a NODES_FILE: a node a line, `host:port`, `host:port drain`, or `removed` to keep the place of
+ * one that is gone. Empty lines and what follows a `#` are ignored and do not count as a place.
+ */
+export function parseNodesFile(text: string): ParsedNodeList {
+  const lines = text
+    .split(/\r?\n/)
+    .map((line, position) => ({ text: line.replace(/#.*$/, '').trim(), where: `line ${position + 1}` }))
+    .filter((line) => line.text !== '');
+  return parseEntries(lines);
+}
+
+function parseEntries(parts: readonly { text: string; where: string }[]): ParsedNodeList {
+  const problems: string[] = [];
+  const nodes: NodeEntry[] = [];
+  const seen = new Map<string, string>();
+  for (const [index, { text, where }] of parts.entries()) {
+    const entry = parseEntry(text, index);
+    if (typeof entry === 'string') {
+      problems.push(`${where}: ${entry}`);
+      continue;
+    }
+    nodes.push(entry);
+    if (entry.state === 'removed') continue;
+    const address = formatAddress(entry);
+    const earlier = seen.get(address);
+    if (earlier !== undefined) problems.push(`${where}: ${address} is already ${earlier}`);
+    seen.set(address, where);
+  }
+  if (parts.length > MOST_NODES) problems.push(`${parts.length} nodes are more than ${MOST_NODES}`);
+  if (problems.length === 0 && !nodes.some(({ state }) => state !== 'removed'))
+    problems.push('no node is left');
+  return problems.length > 0 ? { ok: false, problems } : { ok: true, nodes };
+}
+
+function parseEntry(text: string, index: number): NodeEntry | string {
+  if (text === 'removed') return { index, host: '', port: 0, state: 'removed' };
+  const [address = '', word, ...rest] = text.split(/\s+/);
+  if (rest.length > 0 || (word !== undefined && word !== 'drain')) {
+    return `"${text}" is not "host:port", "host:port drain" or "removed"`;
+  }
+  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?$/.exec(address);
+  const host = match?.[1] ?? match?.[2];
+  if (host === undefined) return `"${address}" is not host:port or [IPv6]:port`;
+  const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
+  if (port < 1 || port > 65_535) return `port ${port} is not from 1 to 65535`;
+  return { index, host, port, state: word === 'drain' ? 'draining' : 'active' };
+}
+
+/** `host:port`, an IPv6 host in brackets. */
+export function formatAddress({ host, port }: { readonly host: string; readonly port: number }): string {
+  return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
+}
+
+/**
+ * Why a list may not replace the one in force; empty when it may. Nodes may be appended, drained, removed and
+ * get another address. What would make refs point to other nodes is refused.
+ */
+export function findRenumbering(current: NodeList, next: NodeList): string[] {
+  const problems: string[] = [];
+  if (next.length < current.length) {
+    problems.push(
+      `${next.length} nodes are fewer than the ${current.length} in force: write "removed" in the place of one that is gone`,
+    );
+  }
+  const places = new Map(current.filter(isPresent).map((entry) => [formatAddress(entry), entry.index]));
+  for (const entry of next.filter(isPresent)) {
+    const before = places.get(formatAddress(entry));
+    if (before !== undefined && before !== entry.index) {
+      problems.push(
+        `node ${entry.index}: ${formatAddress(entry)} is node ${before} in the list in force, nodes keep their place`,
+      );
+    }
+    if (current[entry.index]?.state === 'removed') {
+      problems.push(`node ${entry.index} was removed: an index is never used again, append the node instead`);
+    }
+  }
+  return problems;
+}
+
+function isPresent(entry: NodeEntry): boolean {
+  return entry.state !== 'removed';
+}

@@ -1,0 +1,73 @@
+/** Where a session belongs: pure functions of its id, the node list and which nodes are up. */
+
+/** A node as placement sees it. */
+export interface Candidate {
+  readonly index: number;
+  /** May be asked and written to now. */
+  readonly isAvailable: boolean;
+  /** Is to be emptied: still read, but no longer a copy of anything that is saved. */
+  readonly isDraining: boolean;
+  /** Has been down for so long that its memory counts as lost. */
+  readonly isLost: boolean;
+}
+
+/** Nodes, in the session's order, that may ever hold it. More are never asked, whatever ref is sent. */
+export const WINDOW_SIZE = 8;
+
+/**
+ * The first `most` of the nodes in rendezvous order of (id, index): each node gets a score for the id and
+ * the highest comes first, so that when a node leaves, its sessions spread evenly over the others and no
+ * other session moves (Thaler and Ravishankar, "Using name-based mappings to increase hit rates", 1998).
+ */
+export function rank(id: string, indexes: readonly number[], most: number = WINDOW_SIZE): number[] {
+  const high = Number.parseInt(id.slice(0, 8), 16);
+  const low = Number.parseInt(id.slice(8, 16), 16);
+  const scored = indexes.map((index) => ({ index, score: murmur3(high, low, index) }));
+  scored.sort((a, b) => b.score - a.score || a.index - b.index);
+  return scored.slice(0, most).map(({ index }) => index);
+}
+
+/** MurmurHash3 x86_32 (Appleby) of three 32-bit words with seed 0. */
+function murmur3(first: number, second: number, third: number): number {
+  let hash = mixWord(mixWord(mixWord(0, first), second), third) ^ 12;
+  hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+  hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+  return (hash ^ (hash >>> 16)) >>> 0;
+}
+
+function mixWord(hash: number, word: number): number {
+  let mixed = Math.imul(word, 0xcc9e2d51);
+  mixed = Math.imul((mixed << 15) | (mixed >>> 17), 0x1b873593);
+  mixed ^= hash;
+  return (Math.imul((mixed << 13) | (mixed >>> 19), 5) + 0xe6546b64) | 0;
+}
+
+/** Where one session is to be read and written. */
+export interface Placement {
+  /** Every node that may hold the session, in its order; then the ref's own node if it is none of them. */
+  readonly window: readonly Candidate[];
+  /** The nodes that are to hold it from now on. The first is the anchor, where all its writers meet. */
+  readonly copies: readonly number[];
+  /** Further available nodes that take the place of a copy which fails during a write. */
+  readonly spares: readonly number[];
+}
+
+/** The placement of a session whose window is given; `hint` is the node that the ref names, if it exists. */
+export function place(window: readonly Candidate[], copies: number, hint: Candidate | null): Placement {
+  const usable = window.filter((candidate) => candidate.isAvailable);
+  const active = usable.filter((candidate) => !candidate.isDraining);
+  // A cluster that is being drained as a whole still serves.
+  const chosen = (active.length > 0 ? active : usable).map(({ index }) => index);
+  const isHintInside = hint === null || window.some(({ index }) => index === hint.index);
+  return {
+    window: isHintInside ? window : [...window, hint],
+    copies: chosen.slice(0, copies),
+    spares: chosen.slice(copies),
+  };
+}
+
+/** The home among the nodes that hold a session: the ref's own node as long as it is one of them. */
+export function chooseHome(holders: readonly number[], hintIndex: number | null): number | null {
+  if (hintIndex !== null && holders.includes(hintIndex)) return hintIndex;
+  return holders[0] ?? null;
+}

@@ -1,0 +1,255 @@
+/** What happens to a session on the nodes: read, save, touch, destroy, repair. */
+import { LIMITS, type SessionRef } from '@memsession/client/protocol';
+import type { Cluster } from './cluster.ts';
+import { Doubts } from './doubts.ts';
+import {
+  type Answer,
+  findForks,
+  type Hit,
+  isTombstone,
+  judge,
+  judgeAlone,
+  type Verdict,
+} from './evidence.ts';
+import { Lookup, type LookupContext } from './lookup.ts';
+import type { Clock, NewItem } from './node.ts';
+import type { StoreObserver } from './observer.ts';
+import { chooseHome } from './placement.ts';
+import { Save, type SaveOutcome } from './save.ts';
+import { Settler } from './settler.ts';
+
+export interface StoreOptions {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  /** How many nodes hold a session, 1 or more. */
+  readonly copies: number;
+  /** Deadline of one node operation, milliseconds. */
+  readonly nodeTimeoutMs: number;
+  readonly observer: StoreObserver;
+}
+
+/** A session of one app. */
+export interface SessionAddress {
+  readonly app: string;
+  readonly ref: SessionRef;
+}
+
+export interface ReadRequest extends SessionAddress {
+  /** The lowest version of use, when the reader knows one. */
+  readonly floor: number | null;
+  /** Gives every copy this lifetime in the same step. */
+  readonly ttlSeconds: number | null;
+}
+
+export interface SaveRequest extends SessionAddress {
+  readonly version: number;
+  /** The version that is replaced, lower than `version`; null creates. */
+  readonly base: number | null;
+  readonly ttlSeconds: number;
+  readonly record: Buffer;
+}
+
+/** A stored record with the node index that its ref now carries. */
+export interface Found {
+  readonly version: number;
+  readonly record: Buffer;
+  readonly home: number;
+}
+
+/** Outcomes of the store. `unknown`: nodes that may know better cannot be asked. */
+export type ReadResult =
+  | ({ readonly kind: 'found' } & Found)
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown' };
+
+export type SaveResult =
+  | { readonly kind: 'stored'; readonly home: number; readonly copies: number }
+  | ({ readonly kind: 'conflict' } & Found)
+  | { readonly kind: 'gone' }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'unknown' }
+  | { readonly kind: 'out_of_memory' };
+
+export type DestroyResult = { readonly kind: 'destroyed' } | { readonly kind: 'unknown' };
+
+/** Node operations of one request may take this many deadlines together. */
+const BUDGET_DEADLINES = 3;
+const DEFAULT_TTL_SECONDS = 86_400;
+const DESTROY_ROUNDS = 3;
+
+/** Sessions on the nodes. Every method settles within three node deadlines and throws only on defects. */
+export class SessionStore {
+  readonly #options: StoreOptions;
+  readonly #context: LookupContext;
+  readonly #doubts: Doubts;
+  readonly #settler: Settler;
+  readonly #background: Set<Promise<void>> = new Set();
+  /** The lifetime last asked for by each app; repairs that are not told one use it. */
+  readonly #ttlOfApp: Map<string, number> = new Map();
+
+  constructor(options: StoreOptions) {
+    this.#options = options;
+    this.#doubts = new Doubts(options.clock);
+    const { cluster, clock, copies, nodeTimeoutMs } = options;
+    const doubts = this.#doubts;
+    const budgetMs = nodeTimeoutMs * BUDGET_DEADLINES;
+    this.#context = { cluster, clock, copies, nodeTimeoutMs, doubts, budgetMs };
+    this.#settler = new Settler({ cluster, clock, doubts, confirm: (key) => this.#confirm(key) });
+  }
+
+  /** Ends the work in the background. */
+  async close(): Promise<void> {
+    this.#settler.stop();
+    await this.idle();
+  }
+
+  /** Keys whose last write on some node got no answer. */
+  get doubtCount(): number {
+    return this.#doubts.size;
+  }
+
+  async read(request: ReadRequest): Promise<ReadResult> {
+    const lookup = this.#lookUp(request, request.ttlSeconds);
+    const verdict = await this.#find(lookup, request);
+    if (verdict.kind !== 'found') return this.#end(verdict.kind);
+    return { kind: 'found', ...this.#found(lookup, verdict.hit) };
+  }
+
+  async save(request: SaveRequest): Promise<SaveResult> {
+    const { version, record, ttlSeconds, base } = request;
+    const lookup = this.#lookUp(request, ttlSeconds);
+    const item: NewItem = { version, value: record, ttlSeconds };
+    const outcome = await new Save(lookup, item, { base, observer: this.#options.observer }).run();
+    // Whoever is told to merge must not meet the older record again at a copy that missed the newer one.
+    if (outcome.kind === 'conflict' || outcome.kind === 'gone') this.#repair(lookup, outcome.hit, ttlSeconds);
+    return this.#saved(lookup, outcome);
+  }
+
+  /** Gives every copy a new lifetime; the outcome is that of a read. */
+  async touch(request: SessionAddress & { readonly ttlSeconds: number }): Promise<ReadResult> {
+    return this.read({ ...request, floor: null });
+  }
+
+  /** Writes a tombstone on every copy, and wherever else something of the session is found. */
+  async destroy(request: SessionAddress & { readonly ttlSeconds: number }): Promise<DestroyResult> {
+    const lookup = this.#lookUp(request, null);
+    await lookup.askAll();
+    const stored = await this.#bury(lookup, request.ttlSeconds);
+    return stored > 0 ? { kind: 'destroyed' } : this.#end('unknown');
+  }
+
+  /** Resolves when no repair is under way. */
+  async idle(): Promise<void> {
+    while (this.#background.size > 0) await Promise.all(this.#background);
+  }
+
+  /** Reading a session in doubt asks every node, and repairs. */
+  async #confirm(key: string): Promise<void> {
+    const [app = '', id = ''] = key.split(':');
+    await this.read({ app, ref: { id, index: null }, floor: null, ttlSeconds: null });
+  }
+
+  #lookUp({ app, ref }: SessionAddress, ttlSeconds: number | null): Lookup {
+    if (ttlSeconds !== null) this.#ttlOfApp.set(app, ttlSeconds);
+    return new Lookup(this.#context, app, ref);
+  }
+
+  async #find(lookup: Lookup, { app, floor, ttlSeconds }: ReadRequest): Promise<Verdict> {
+    const [anchor, ...others] = lookup.placement.copies;
+    if (anchor !== undefined) {
+      // Only the anchor's record is needed; the other copies are kept alive without being sent.
+      const touching = ttlSeconds === null ? [] : others.map((index) => lookup.touch(index, ttlSeconds));
+      const [, touched] = await Promise.all([lookup.ask([anchor], ttlSeconds), Promise.all(touching)]);
+      const answer = lookup.answers.get(anchor);
+      const areEqual = touched.every((version) => version === answer?.item?.version);
+      const verdict = areEqual ? judgeAlone(lookup.evidence(floor), anchor) : null;
+      if (verdict !== null) return verdict;
+    }
+    this.#options.observer.count('widened');
+    await lookup.askAll(ttlSeconds);
+    const evidence = lookup.evidence(floor);
+    const verdict = judge(evidence);
+    if (verdict.kind === 'found' && findForks(evidence, verdict.hit).length > 0)
+      this.#options.observer.count('fork');
+    if (verdict.kind === 'found' || verdict.kind === 'gone')
+      this.#repair(lookup, verdict.hit, this.#ttlOf(app, ttlSeconds));
+    return verdict;
+  }
+
+  #ttlOf(app: string, ttlSeconds: number | null): number {
+    return ttlSeconds ?? this.#ttlOfApp.get(app) ?? DEFAULT_TTL_SECONDS;
+  }
+
+  #found(lookup: Lookup, hit: Hit): Found {
+    const home = chooseHome(lookup.placement.copies, lookup.hintIndex) ?? hit.index;
+    if (lookup.hintIndex !== null && home !== lookup.hintIndex) this.#options.observer.count('relocation');
+    return { version: hit.item.version, record: hit.item.value, home };
+  }
+
+  #saved(lookup: Lookup, outcome: SaveOutcome): SaveResult {
+    const { observer, copies } = this.#options;
+    if (outcome.kind === 'conflict') {
+      observer.count('conflict');
+      return { kind: 'conflict', ...this.#found(lookup, outcome.hit) };
+    }
+    if (outcome.kind === 'stored') {
+      const home = chooseHome(outcome.holders, lookup.hintIndex) ?? 0;
+      if (lookup.hintIndex !== null && home !== lookup.hintIndex) observer.count('relocation');
+      if (outcome.holders.length < copies) observer.count('degraded');
+      return { kind: 'stored', home, copies: outcome.holders.length };
+    }
+    return outcome.kind === 'out_of_memory' ? outcome : this.#end(outcome.kind);
+  }
+
+  #end<K extends 'gone' | 'absent' | 'unknown'>(kind: K): { readonly kind: K } {
+    if (kind === 'unknown') {
+      this.#options.observer.count('unknown');
+      this.#options.cluster.nudge();
+    }
+    return { kind };
+  }
+
+  /** Brings the copies up to a state that was found, without keeping the reader waiting. */
+  #repair(lookup: Lookup, { item }: Hit, ttlSeconds: number): void {
+    const needsIt = (answer: Answer | undefined): answer is Answer =>
+      answer !== undefined &&
+      (answer.item === null ||
+        !answer.isTrusted ||
+        answer.item.version < item.version ||
+        (isTombstone(item) && !isTombstone(answer.item)));
+    const stale = lookup.placement.copies.map((index) => lookup.answers.get(index)).filter(needsIt);
+    if (stale.length === 0) return;
+    const copy: NewItem = { version: item.version, value: item.value, ttlSeconds };
+    const work = Promise.all(stale.map((answer) => lookup.write(answer.index, copy, answer.item))).then(
+      (outcomes) => {
+        for (const outcome of outcomes) if (outcome.stored) this.#options.observer.count('repair');
+      },
+    );
+    this.#background.add(work);
+    void work.finally(() => this.#background.delete(work));
+  }
+
+  /** How many nodes took the tombstone. */
+  async #bury(lookup: Lookup, ttlSeconds: number): Promise<number> {
+    const held = [...lookup.answers.values()].filter(({ item }) => item !== null).map(({ index }) => index);
+    const targets = new Set([...lookup.placement.copies, ...held]);
+    const results = await Promise.all([...targets].map((index) => this.#buryOn(lookup, index, ttlSeconds)));
+    return results.filter(Boolean).length;
+  }
+
+  async #buryOn(lookup: Lookup, index: number, ttlSeconds: number): Promise<boolean> {
+    for (let round = 0; round < DESTROY_ROUNDS && !lookup.hasFailed(index); round += 1) {
+      if (round > 0) await lookup.ask([index]);
+      const answer = lookup.answers.get(index);
+      const seen = answer?.item ?? null;
+      if (seen !== null && isTombstone(seen) && answer?.isTrusted === true) return true;
+      const versions = [...lookup.answers.values()].map(({ item }) => item?.version ?? 0);
+      const version = Math.min(Math.max(0, ...versions) + 1, LIMITS.version);
+      const outcome = await lookup.write(index, { version, value: Buffer.alloc(0), ttlSeconds }, seen);
+      if (outcome.stored) return true;
+    }
+    lookup.doubt(index);
+    return false;
+  }
+}

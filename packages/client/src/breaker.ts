@@ -1,0 +1,79 @@
+/** Which bridges are worth a try: one that keeps failing is left alone until a probe finds it well. */
+import type { Clock, RandomBytes } from './ports.ts';
+
+/** Failures in a row after which calls stop waiting for a bridge. */
+const FAILURES = 5;
+/** Milliseconds between probes: doubled from the first to the longest, and jittered. */
+const FIRST_PAUSE_MS = 250;
+const LONGEST_PAUSE_MS = 16_000;
+
+export interface BreakerOptions {
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  /** Asks the bridge whether it is well. Never rejects, ends within its own deadline. */
+  readonly probe: () => Promise<boolean>;
+  /** Milliseconds after which a probe that has not ended counts as lost, e.g. in a frozen runtime. */
+  readonly probeLostMs: number;
+}
+
+/** One bridge's state. Nothing happens by itself: probes are started by calls, so that no timer is left behind. */
+export class Breaker {
+  readonly #options: BreakerOptions;
+  #failures = 0;
+  #pauseMs = FIRST_PAUSE_MS;
+  #probeAt = 0;
+  #probeSentAt: number | null = null;
+
+  constructor(options: BreakerOptions) {
+    this.#options = options;
+  }
+
+  get isOpen(): boolean {
+    return this.#failures >= FAILURES;
+  }
+
+  /**
+   * Whether a call may use the bridge now. When not, and it is time, a probe is started; `keep` gets its
+   * promise.
+   */
+  allows(keep: (probe: Promise<unknown>) => void): boolean {
+    if (!this.isOpen) return true;
+    const now = this.#options.clock.now();
+    if (now < this.#probeAt) return false;
+    if (this.#probeSentAt === null) {
+      this.#probeSentAt = now;
+      keep(this.#probe());
+      return false;
+    }
+    if (now - this.#probeSentAt < this.#options.probeLostMs) return false;
+    // The probe was frozen together with its request: let this call find out by itself.
+    this.#probeSentAt = null;
+    this.#pause();
+    return true;
+  }
+
+  /** The bridge answered as a bridge does, whatever it said. */
+  succeeded(): void {
+    this.#failures = 0;
+    this.#pauseMs = FIRST_PAUSE_MS;
+    this.#probeSentAt = null;
+  }
+
+  failed(): void {
+    this.#failures += 1;
+    if (this.#failures === FAILURES) this.#pause();
+  }
+
+  async #probe(): Promise<void> {
+    const isWell = await this.#options.probe();
+    if (isWell) return this.succeeded();
+    this.#probeSentAt = null;
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
+    this.#pause();
+  }
+
+  #pause(): void {
+    const jitter = 0.75 + (this.#options.random(1)[0] ?? 0) / 512;
+    this.#probeAt = this.#options.clock.now() + this.#pauseMs * jitter;
+  }
+}

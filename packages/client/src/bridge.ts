@@ -1,0 +1,105 @@
+/** One bridge: the only fetch(), its deadline, and whether it is worth a try. */
+import { Breaker } from './breaker.ts';
+import { SessionUnavailableError, type SessionError } from './errors.ts';
+import type { Clock, Fetch, RandomBytes } from './ports.ts';
+import { PATHS } from './protocol.ts';
+import type { TokenSource } from './token.ts';
+import type { WireRequest } from './wire.ts';
+
+export interface BridgeOptions {
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly timeoutMs: number;
+}
+
+/** How one request is made: how long it may take, and how its answer is read within that time. */
+export interface Exchange<R> {
+  readonly timeoutMs: number;
+  readonly read: (response: Response) => Promise<R>;
+}
+
+export class Bridge {
+  readonly #url: string;
+  readonly #token: TokenSource;
+  readonly #options: BridgeOptions;
+  readonly #breaker: Breaker;
+
+  constructor(url: string, token: TokenSource, options: BridgeOptions) {
+    this.#url = url;
+    this.#token = token;
+    this.#options = options;
+    const { clock, random, timeoutMs } = options;
+    const probe = (): Promise<boolean> => this.#probe();
+    this.#breaker = new Breaker({ clock, random, probe, probeLostMs: 2 * timeoutMs });
+  }
+
+  /** Whether it is worth a try now; where not, it may be probed in the background. */
+  get isUsable(): boolean {
+    return this.#breaker.allows(ignore);
+  }
+
+  /**
+   * Sends a request and reads its answer within the time-out, even when the platform ignores the signal.
+   * @throws whatever the platform's fetch or `read` throws; SessionUnavailableError when it took too long.
+   */
+  async request<R>(request: WireRequest, { timeoutMs, read }: Exchange<R>): Promise<R> {
+    const abort = new AbortController();
+    let cancel = ignore;
+    const late = new Promise<never>((_, reject) => {
+      cancel = this.#options.clock.after(timeoutMs, () => {
+        reject(
+          new SessionUnavailableError('bridge_unavailable', `No answer within ${Math.ceil(timeoutMs)} ms.`),
+        );
+        abort.abort();
+      });
+    });
+    const exchange = async (): Promise<R> => {
+      const authorization = `Bearer ${await this.#token.get()}`;
+      const response = await this.#options.fetch(this.#url + request.path, {
+        method: request.method,
+        headers: { ...request.headers, authorization },
+        body: request.body,
+        // A redirect never comes from a bridge; following one would show the token to somebody else.
+        redirect: 'manual',
+        cache: 'no-store',
+        signal: abort.signal,
+      });
+      return read(response);
+    };
+    try {
+      return await Promise.race([exchange(), late]);
+    } finally {
+      cancel();
+    }
+  }
+
+  succeeded(): void {
+    this.#breaker.succeeded();
+  }
+
+  /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
+  failed(error: SessionError): void {
+    if (error.code === 'unauthorized') this.#token.drop();
+    if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
+    else this.#breaker.succeeded();
+  }
+
+  async #probe(): Promise<boolean> {
+    const request: WireRequest = { method: 'GET', path: PATHS.health, headers: {}, body: null };
+    const read = async (response: Response): Promise<boolean> => {
+      await response.body?.cancel();
+      // A page that says 200 comes from somebody else.
+      return response.status === 200 && response.headers.get('content-type')?.includes('json') === true;
+    };
+    try {
+      return await this.request(request, { timeoutMs: this.#options.timeoutMs, read });
+    } catch {
+      return false;
+    }
+  }
+}
+
+function ignore(): void {
+  // Nothing is to be done.
+}

@@ -1,0 +1,101 @@
+/** The sessions that this instance holds: bounded by bytes and count, entered only after verification. */
+import { LRUCache } from 'lru-cache';
+import type { SessionRecord } from './ports.ts';
+
+/** A session as this instance knows it. The record is verified and acknowledged. */
+export interface Held {
+  readonly record: SessionRecord;
+  /** The home node's index. */
+  index: number;
+  /** How many nodes acknowledged this version; null when another instance wrote it. */
+  copies: number | null;
+  /** When the read that last confirmed it was sent, milliseconds. */
+  confirmedAt: number;
+  /** When its lifetime on the nodes was last renewed, as far as this instance knows; milliseconds. */
+  touchedAt: number;
+}
+
+export interface CacheLimits {
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+}
+
+/** Sessions that are known not to be there. */
+const MISSING_REMEMBERED = 10_000;
+/** Bytes of an entry besides its data: keys, objects, numbers. */
+const OVERHEAD_BYTES = 600;
+
+export class SessionCache {
+  readonly #sessions: LRUCache<string, Held>;
+  /** id → until when it counts as missing, milliseconds; Infinity for a destroyed one. */
+  readonly #missing = new LRUCache<string, number>({ max: MISSING_REMEMBERED });
+  /** Writes of this instance that are under way after their answer has left. */
+  readonly #writes = new Map<string, Promise<unknown>>();
+
+  constructor(limits: CacheLimits) {
+    this.#sessions = new LRUCache<string, Held>({
+      max: limits.maxEntries,
+      maxSize: limits.maxBytes,
+      sizeCalculation: sizeOf,
+    });
+  }
+
+  get(id: string): Held | null {
+    return this.#sessions.get(id) ?? null;
+  }
+
+  /** Keeps the newer of what is held and what comes, and gives it back. */
+  put(held: Held): Held {
+    const { id, version } = held.record;
+    const before = this.#sessions.get(id);
+    if (before !== undefined && before.record.version > version) return before;
+    if (before !== undefined && before.record.version === version) {
+      held.touchedAt = Math.max(held.touchedAt, before.touchedAt);
+      held.copies ??= before.copies;
+    }
+    this.#missing.delete(id);
+    this.#sessions.set(id, held);
+    return held;
+  }
+
+  drop(id: string): void {
+    this.#sessions.delete(id);
+  }
+
+  /** Certainly absent a moment ago: not asked for again until then. */
+  markAbsent(id: string, untilMs: number): void {
+    if (!this.isGone(id)) this.#missing.set(id, untilMs);
+  }
+
+  /** Destroyed: ids are never used again, so it stays gone. */
+  markGone(id: string): void {
+    this.drop(id);
+    this.#missing.set(id, Infinity);
+  }
+
+  isAbsent(id: string, now: number): boolean {
+    const until = this.#missing.get(id);
+    return until !== undefined && now < until;
+  }
+
+  isGone(id: string): boolean {
+    return this.#missing.get(id) === Infinity;
+  }
+
+  /** The write of this session that is under way in the background, if there is one. */
+  writing(id: string): Promise<unknown> | null {
+    return this.#writes.size === 0 ? null : (this.#writes.get(id) ?? null);
+  }
+
+  trackWrite(id: string, write: Promise<unknown>): void {
+    const settled = Promise.allSettled([this.#writes.get(id), write]).then(() => {
+      if (this.#writes.get(id) === settled) this.#writes.delete(id);
+    });
+    this.#writes.set(id, settled);
+  }
+}
+
+/** Two bytes a character: what an engine needs at most. */
+function sizeOf({ record }: Held): number {
+  return OVERHEAD_BYTES + 2 * record.data.length + 80 * (record.changed?.size ?? 0);
+}

@@ -1,0 +1,117 @@
+/** How a field's value becomes JSON and comes back: the strict default, and the interface for others. */
+import { SessionError } from './errors.ts';
+
+export type JsonValue =
+  null | boolean | number | string | readonly JsonValue[] | { readonly [key: string]: JsonValue };
+
+/**
+ * Translates each top-level field of a session, e.g. with devalue or superjson, so that it may hold a Date,
+ * a Map or a BigInt. `decode(encode(value))` must give an equal value, and `encode` the same JSON for it.
+ */
+export interface DataCodec {
+  /** Kept in the record; records that another codec made are rejected, plain JSON ones are read. */
+  readonly name: string;
+  /** What JSON can carry. May throw; the error becomes `data_not_serializable`. */
+  encode(value: unknown): unknown;
+  decode(value: JsonValue): unknown;
+}
+
+/** Takes what JSON can carry, and refuses everything else instead of dropping or changing it. */
+export const jsonCodec: DataCodec = {
+  name: 'json',
+  encode: (value) => value,
+  decode: (value) => value,
+};
+
+/** Keys that reach a prototype: never written, never read. */
+export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/** Deeper nesting is refused before it can exhaust the stack. */
+const DEEPEST = 200;
+
+/**
+ * The JSON text of one field.
+ * @throws SessionError `data_not_serializable`; its message has the path, e.g. `cart[2].price`, not the value.
+ */
+export function encodeField(key: string, value: unknown, codec: DataCodec): string {
+  const encoded = codec === jsonCodec ? value : encodeWith(codec, key, value);
+  assertJson(encoded, key, []);
+  return JSON.stringify(encoded);
+}
+
+function encodeWith(codec: DataCodec, key: string, value: unknown): unknown {
+  try {
+    return codec.encode(value);
+  } catch (cause) {
+    throw new SessionError('data_not_serializable', `${key}: the codec ${codec.name} refused it.`, { cause });
+  }
+}
+
+/** `parents` are the objects around the value: one that comes again is a cycle. */
+function assertJson(value: unknown, path: string, parents: object[]): void {
+  if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
+  if (typeof value === 'number') {
+    if (!Number.isFinite(value)) refuse(path, String(value));
+    return;
+  }
+  if (typeof value !== 'object') return refuse(path, typeof value);
+  if (parents.includes(value)) refuse(path, 'a cycle');
+  if (parents.length >= DEEPEST) refuse(path, `nested deeper than ${DEEPEST}`);
+  parents.push(value);
+  if (Array.isArray(value)) assertArray(value, path, parents);
+  else assertObject(value, path, parents);
+  parents.pop();
+}
+
+function assertArray(array: readonly unknown[], path: string, parents: object[]): void {
+  for (let i = 0; i < array.length; i += 1) {
+    // A hole would come back as null, like an undefined.
+    assertJson(array[i], `${path}[${i}]`, parents);
+  }
+  if (Object.keys(array).length !== array.length) refuse(path, 'an array with properties');
+}
+
+function assertObject(object: object, path: string, parents: object[]): void {
+  const prototype: unknown = Object.getPrototypeOf(object);
+  if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(prototype)) {
+    refuse(path, `a ${className(object)}`);
+  }
+  for (const symbol of Object.getOwnPropertySymbols(object)) {
+    if (Object.prototype.propertyIsEnumerable.call(object, symbol)) refuse(path, 'a symbol key');
+  }
+  for (const [key, value] of Object.entries(object)) {
+    const at = `${path}.${key}`;
+    if (FORBIDDEN_KEYS.has(key)) refuse(at, 'a key that reaches a prototype');
+    // As in JSON, an undefined property is an absent one.
+    if (value !== undefined) assertJson(value, at, parents);
+  }
+}
+
+/** Whether this is the Object.prototype of another realm (a VM context, as frameworks use for handlers). */
+function isForeignPlain(prototype: unknown): boolean {
+  return (
+    typeof prototype === 'object' &&
+    prototype !== null &&
+    Object.getPrototypeOf(prototype) === null &&
+    Object.hasOwn(prototype, 'hasOwnProperty')
+  );
+}
+
+function className(object: object): string {
+  const { constructor } = object;
+  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'class instance';
+}
+
+function refuse(path: string, what: string): never {
+  throw new SessionError('data_not_serializable', `${path} is ${what}.`);
+}
+
+/**
+ * The value of a JSON text without keys that reach a prototype, whoever wrote it.
+ * @throws SyntaxError when it is not JSON.
+ */
+export function parseSafeJson(text: string): unknown {
+  // Escapes can spell the forbidden keys too; only texts free of both skip the slow way.
+  if (!/\\u|__proto__|constructor|prototype/.test(text)) return JSON.parse(text);
+  return JSON.parse(text, (key: string, value: unknown) => (FORBIDDEN_KEYS.has(key) ? undefined : value));
+}

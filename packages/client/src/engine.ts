@@ -1,0 +1,59 @@
+/** What one manager's parts share: its options, its memory and its way to the bridges. */
+import type { OnEvent } from './events.ts';
+import { instanceMemory, type InstanceMemory } from './memory.ts';
+import type { Sealer } from './ports.ts';
+import { createRecordCodec } from './record.ts';
+import { RemoteSessions } from './remote.ts';
+import { createSealer } from './seal.ts';
+import type { ResolvedOptions } from './settings.ts';
+import { Transport } from './transport.ts';
+
+export interface Engine<T extends object> {
+  readonly options: ResolvedOptions<T>;
+  readonly memory: InstanceMemory;
+  readonly remote: RemoteSessions;
+  readonly sealer: Sealer;
+  /** Never throws. */
+  readonly emit: OnEvent;
+  /** Tells the developer something, once for all copies of this module in the process. */
+  readonly warnOnce: (topic: string, text: string) => void;
+  /** Whole seconds since 1970. */
+  readonly nowSeconds: () => number;
+}
+
+/** Starts nothing: no timer, no request, no key before the first session is asked for. */
+export function createEngine<T extends object>(options: ResolvedOptions<T>): Engine<T> {
+  const { app, bridgeUrls, bridgeSecret, secrets, clock, holder } = options;
+  const emit: OnEvent = (event) => {
+    try {
+      options.onEvent(event);
+    } catch {
+      // A defect in somebody's logging must not cost a session.
+    }
+  };
+  const remote = new RemoteSessions({
+    transport: new Transport(options),
+    records: options.recordCodec ?? createRecordCodec(options),
+    clock,
+    onEvent: emit,
+    ttl: options.ttl,
+    absoluteTtl: options.absoluteTtl,
+    maxRecordBytes: options.maxRecordBytes,
+    codec: options.codec,
+  });
+  const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
+  const memory = instanceMemory(holder, identity, options.cache);
+  return {
+    options,
+    memory,
+    remote,
+    sealer: options.sealer ?? createSealer(secrets),
+    emit,
+    warnOnce: (topic, text) => {
+      if (memory.said.has(topic)) return;
+      memory.said.add(topic);
+      console.warn(`memsession: ${text}`);
+    },
+    nowSeconds: () => Math.floor(clock.now() / 1000),
+  };
+}

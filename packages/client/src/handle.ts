@@ -1,0 +1,241 @@
+/** One request's use of a session: what its methods do. */
+import type { Browser } from './browser.ts';
+import { Committer, type Draft } from './committer.ts';
+import { resolveConflict } from './conflict.ts';
+import { SessionError, SessionUnavailableError } from './errors.ts';
+import {
+  applyChanges,
+  decodeData,
+  decodeField,
+  diffFields,
+  fieldsOf,
+  isUnchanged,
+  joinFields,
+  readFields,
+  type Fields,
+} from './fields.ts';
+import type { Parts } from './parts.ts';
+import type { SessionRecord, WaitUntil } from './ports.ts';
+import {
+  createSession,
+  replaceData,
+  RESERVED_KEYS,
+  type Session,
+  type SessionControls,
+  type SessionMeta,
+} from './session.ts';
+import type { Standing } from './standing.ts';
+
+export interface Use {
+  readonly browser: Browser;
+  readonly standing: Standing;
+  readonly waitUntil: WaitUntil | null;
+}
+
+/** What a save wants: the fields, and what they were made from. */
+interface Mine {
+  readonly origin: SessionRecord | null;
+  readonly fields: Fields;
+}
+
+export class SessionHandle<T extends object> implements SessionControls<T> {
+  /** What the app gets. */
+  readonly session: Session<T>;
+  readonly #parts: Parts<T>;
+  readonly #use: Use;
+  readonly #committer: Committer<T>;
+  #isEnded = false;
+  /** Calls of one session follow each other, whether the app awaits them or not. */
+  #queue: Promise<unknown> = Promise.resolve();
+
+  constructor(parts: Parts<T>, use: Use) {
+    this.#parts = parts;
+    this.#use = use;
+    this.#committer = new Committer(parts, use.standing, use.browser);
+    const { record } = use.standing;
+    const data = record === null ? {} : decodeData(record.data, parts.engine.options.codec);
+    this.session = createSession<T>(data, this);
+  }
+
+  get meta(): SessionMeta {
+    return this.#use.standing.meta;
+  }
+
+  async save(): Promise<void> {
+    const { waitUntil, standing } = this.#use;
+    // Now, not when its turn comes: a save before it may have brought in fields that others added.
+    const mine = { origin: standing.record, fields: this.#read() };
+    const { backup } = this.#parts.engine.options;
+    // A first save is awaited: until it is stored, another instance could only say that it is absent.
+    if (backup === 'await' || waitUntil === null || standing.held === null || standing.carrying !== null) {
+      return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
+    }
+    const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
+      const code = cause instanceof SessionError ? cause.code : 'internal';
+      this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
+    });
+    this.#parts.engine.memory.cache.trackWrite(standing.held.record.id, work);
+    waitUntil(work);
+  }
+
+  update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
+    return this.#enqueue(async () => {
+      this.#assertOpen();
+      const isBackground = this.#mustDoWithoutCookies();
+      if (!isBackground) this.#use.browser.assertWritable();
+      const mine = this.#read();
+      const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
+      const results: R[] = [];
+      const draft: Draft = async (base) => {
+        const { codec } = this.#parts.engine.options;
+        // The app's own type, each field possibly absent.
+        const data = decodeData(joinFields(applyChanges(fieldsOf(base), unsaved)), codec) as Partial<T>;
+        results.push(await change(data));
+        return readFields(data, codec, RESERVED_KEYS);
+      };
+      await this.#commit(draft, mine, { isBackground });
+      // The draft has run once at least, and its last run is what was stored.
+      return results.at(-1) as R;
+    });
+  }
+
+  destroy(): Promise<void> {
+    return this.#enqueue(async () => {
+      const { browser, standing } = this.#use;
+      if (this.#isEnded) return;
+      browser.assertWritable();
+      browser.clear();
+      const { identity, index } = standing;
+      this.#end();
+      if (identity === null) return;
+      this.#parts.engine.memory.cache.markGone(identity.id);
+      await this.#parts.engine.remote.destroy({ id: identity.id, index });
+    });
+  }
+
+  regenerate(): Promise<void> {
+    return this.#enqueue(async () => {
+      this.#assertOpen();
+      this.#use.browser.assertWritable();
+      // Data of a session that has ended meanwhile is not taken along, only what is new.
+      if (this.#use.standing.record !== null) await this.#load({ keepsChanges: true });
+      const fields = this.#read();
+      if (fields.size > 0 || this.#use.standing.record !== null) await this.#committer.moveToNewId(fields);
+    });
+  }
+
+  reload(): Promise<void> {
+    return this.#enqueue(() => this.#load({ keepsChanges: false }));
+  }
+
+  /** Confirms the session, and keeps unsaved changes. */
+  confirm(): Promise<void> {
+    return this.#enqueue(() => this.#load({ keepsChanges: true }));
+  }
+
+  /** Whether cookies are due and can be set now. */
+  get canWriteDueCookies(): boolean {
+    const { standing, browser } = this.#use;
+    return standing.hasDueCookies(this.#parts.engine, browser) && browser.canWrite;
+  }
+
+  /** Sets the cookies that are due, where cookies can be set. */
+  async writeDueCookies(): Promise<void> {
+    const { standing, browser } = this.#use;
+    if (this.#isEnded || !browser.canWrite) return;
+    await standing.writeDueCookies(this.#parts.engine, browser);
+  }
+
+  /** When the answer has left, a session that the browser can name is stored all the same. */
+  #mustDoWithoutCookies(): boolean {
+    const { standing, browser } = this.#use;
+    const isKnown = standing.held !== null && !standing.isSealNew && standing.carrying === null;
+    if (!isKnown || !browser.isTooLate) return false;
+    this.#parts.engine.warnOnce(
+      'late',
+      'a session was saved after its answer had begun. It is stored, but the cookie still names the version ' +
+        'before: other instances may show that one for as long as maxStale.',
+    );
+    return true;
+  }
+
+  async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
+    if (this.#isEnded) {
+      if (fields.size > 0) this.#assertOpen();
+      return;
+    }
+    const changes = diffFields(fieldsOf(origin), fields);
+    if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
+    if (!isBackground) this.#use.browser.assertWritable();
+    const { onConflict: policy, codec } = this.#parts.engine.options;
+    const draft: Draft = async (base, isConflict) => {
+      if (base === origin) return fields;
+      if (base === null || !isConflict) return applyChanges(fieldsOf(base), changes);
+      return resolveConflict({ base: origin, mine: fields, policy, codec }, base);
+    };
+    await this.#commit(draft, fields, { isBackground });
+  }
+
+  /** Stores the draft, shows the result in the session object and in the cookies. */
+  async #commit(draft: Draft, mine: Fields, { isBackground = false } = {}): Promise<void> {
+    try {
+      await this.#committer.commit(draft, { mayCarry: !isBackground });
+    } catch (error) {
+      if (error instanceof SessionError && error.code === 'session_destroyed') this.#end();
+      throw error;
+    }
+    this.#show(mine);
+    if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
+  }
+
+  /** Reads the session again, confirmed. */
+  async #load({ keepsChanges }: { readonly keepsChanges: boolean }): Promise<void> {
+    this.#assertOpen();
+    const { standing } = this.#use;
+    const unsaved = keepsChanges ? diffFields(fieldsOf(standing.record), this.#read()) : null;
+    const outage = await this.#committer.bringHome();
+    if (outage !== null) throw outage;
+    if (standing.identity !== null && standing.held !== null) {
+      const { id } = standing.identity;
+      const wanted = { id, index: standing.index, floor: standing.held.record.version };
+      const loaded = await this.#parts.loader.load(wanted, { isFresh: true });
+      if (loaded.kind === 'unavailable') throw loaded.error;
+      if (loaded.kind !== 'found') standing.reset();
+      else if (loaded.isStale) throw new SessionUnavailableError('bridge_unavailable');
+      else standing.setHeld(loaded.held, loaded.source);
+    }
+    const stored = fieldsOf(standing.record);
+    const fields = unsaved === null ? stored : applyChanges(stored, unsaved);
+    replaceData(this.session, decodeData(joinFields(fields), this.#parts.engine.options.codec));
+    await this.writeDueCookies();
+  }
+
+  /** Fields that others changed enter the session object; everything else in it stays as it is. */
+  #show(mine: Fields): void {
+    const { set, deleted } = diffFields(mine, fieldsOf(this.#use.standing.record));
+    // Own enumerable properties of the session are exactly its data.
+    const data = this.session as Record<string, unknown>;
+    for (const [key, text] of set) data[key] = decodeField(text, this.#parts.engine.options.codec);
+    for (const key of deleted) delete data[key];
+  }
+
+  #read(): Fields {
+    return readFields(this.session, this.#parts.engine.options.codec, RESERVED_KEYS);
+  }
+
+  #end(): void {
+    this.#isEnded = true;
+    this.#use.standing.reset();
+    replaceData(this.session, {});
+  }
+
+  #assertOpen(): void {
+    if (this.#isEnded) throw new SessionError('session_destroyed');
+  }
+
+  #enqueue<R>(work: () => Promise<R>): Promise<R> {
+    const result = this.#queue.then(work);
+    this.#queue = result.catch(() => undefined);
+    return result;
+  }
+}

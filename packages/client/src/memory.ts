@@ -1,0 +1,35 @@
+/** What all copies of this module in one process share: frameworks load a module several times. */
+import { SessionCache, type CacheLimits } from './cache.ts';
+import { SealMemory } from './seal.ts';
+
+/** One instance's memory for one app. */
+export interface InstanceMemory {
+  readonly cache: SessionCache;
+  readonly seals: SealMemory;
+  /** Things that are said once, e.g. a warning. */
+  readonly said: Set<string>;
+}
+
+const KEY: unique symbol = Symbol.for('memsession.v1');
+
+interface Shelf {
+  readonly isFor: (identity: string) => boolean;
+  readonly memory: InstanceMemory;
+}
+
+type Holder = { [KEY]?: Shelf[] };
+
+/**
+ * The memory for managers of the same identity (app, bridges, secrets) below `holder`, which is the global
+ * object except in tests that play several instances in one process.
+ */
+export function instanceMemory(holder: object, identity: string, limits: CacheLimits): InstanceMemory {
+  // The symbol is ours: nobody else puts anything there.
+  const shelves = ((holder as Holder)[KEY] ??= []);
+  const known = shelves.find((shelf) => shelf.isFor(identity));
+  if (known !== undefined) return known.memory;
+  const memory = { cache: new SessionCache(limits), seals: new SealMemory(), said: new Set<string>() };
+  // A closure, because the identity holds secrets and the holder can be seen by everybody.
+  shelves.push({ isFor: (other) => other === identity, memory });
+  return memory;
+}

@@ -1,0 +1,54 @@
+/** The cookie jar of a fetch-style request whose answer's headers the caller builds. */
+import {
+  appendCookies,
+  readCookieHeader,
+  type CookieJar,
+  type ReadOnlyReason,
+  type SessionCookie,
+} from './cookies.ts';
+
+/** Reads a request's cookies; writes to the headers of the answer, once there are any. */
+export class RequestJar implements CookieJar {
+  readonly #request: Request;
+  readonly #header: string | null;
+  #headers: Headers | null;
+
+  constructor(request: Request, headers: Headers | null) {
+    this.#request = request;
+    this.#header = request.headers.get('cookie');
+    this.#headers = headers;
+  }
+
+  /** From now on cookies go to these headers. */
+  attach(headers: Headers): void {
+    this.#headers = headers;
+  }
+
+  read(name: string): readonly string[] {
+    return readCookieHeader(this.#header, name);
+  }
+
+  write(cookies: readonly SessionCookie[]): void {
+    if (this.#headers !== null) appendCookies(this.#headers, cookies);
+  }
+
+  whyReadOnly(): ReadOnlyReason | null {
+    return this.#headers === null ? 'read_only' : null;
+  }
+
+  isPlainLocalhost(): boolean {
+    return isPlainLocalhost(this.#request.url, this.#request.headers);
+  }
+}
+
+const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?$/i;
+
+/** Whether a browser on this machine speaks plain http to us, with no proxy between that speaks https. */
+export function isPlainLocalhost(url: string, headers: Pick<Headers, 'get'>): boolean {
+  const { protocol, host } = new URL(url);
+  const outerProtocol = headers.get('x-forwarded-proto') ?? protocol.slice(0, -1);
+  const outerHost = headers.get('x-forwarded-host') ?? headers.get('host') ?? host;
+  if (outerProtocol !== 'http' || !LOOPBACK.test(outerHost)) return false;
+  const page = headers.get('origin') ?? headers.get('referer') ?? '';
+  return !page.startsWith('https:');
+}

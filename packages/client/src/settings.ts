@@ -1,0 +1,181 @@
+/** What the options become once the environment and the defaults are filled in and all values are checked. */
+import type { JWK } from 'jose';
+import { systemClock, systemRandom } from './platform.ts';
+import { jsonCodec, type DataCodec } from './codec.ts';
+import type { OnEvent } from './events.ts';
+import {
+  DEFAULTS,
+  defaultTouchAfter,
+  type CacheOptions,
+  type CookieOptions,
+  type SessionOptions,
+} from './options.ts';
+import type { Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
+import { APP_NAME, LIMITS } from './protocol.ts';
+
+/** Shorter secrets can be guessed (RFC 7518, section 3.2: a key of at least the hash's length). */
+const SHORTEST_SECRET_BYTES = 32;
+const MAKE_A_SECRET = 'Make one with: openssl rand -base64 32';
+/** Ten years, seconds. */
+const LONGEST_ABSOLUTE = 315_360_000;
+
+export type ResolvedCookie = Required<Omit<CookieOptions, 'maxAge'>> & { readonly maxAge: number | null };
+
+/** Options with every default filled in and every value checked. */
+export interface ResolvedOptions<T extends object> {
+  readonly secrets: readonly string[];
+  readonly bridgeUrls: readonly string[];
+  readonly bridgeSecret: string;
+  readonly bridgeToken: (() => string | Promise<string>) | null;
+  readonly app: string;
+  readonly ttl: number;
+  readonly absoluteTtl: number;
+  readonly touchAfterMs: number;
+  readonly maxStaleMs: number;
+  readonly timeoutMs: number;
+  readonly backup: 'await' | 'after';
+  readonly fallback: 'cookie' | 'none';
+  readonly onConflict: NonNullable<SessionOptions<T>['onConflict']>;
+  readonly protection: 'sign' | 'encrypt';
+  readonly signingKeys: readonly JWK[];
+  readonly codec: DataCodec;
+  readonly cookie: ResolvedCookie;
+  readonly cache: Required<CacheOptions>;
+  readonly maxInFlight: number;
+  readonly maxRecordBytes: number;
+  readonly onEvent: OnEvent;
+  readonly waitUntil: WaitUntil | null;
+  readonly fetch: Fetch;
+  readonly clock: Clock;
+  readonly random: RandomBytes;
+  readonly sealer: Sealer | null;
+  readonly recordCodec: RecordCodec | null;
+  readonly holder: object;
+}
+
+/**
+ * Fills in the environment's values and the defaults.
+ * @throws TypeError for the first option that is missing or out of range.
+ */
+export function resolveOptions<T extends object>(options: SessionOptions<T>): ResolvedOptions<T> {
+  const ttl = wholeNumber('ttl', options.ttl ?? DEFAULTS.ttl, LIMITS.ttlSeconds);
+  const touchAfter = atLeastZero('touchAfter', options.touchAfter ?? defaultTouchAfter(ttl));
+  return {
+    secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
+    bridgeUrls: urlsOf(options.bridgeUrl ?? environment('BRIDGE_URL')),
+    bridgeSecret:
+      options.bridgeToken === undefined
+        ? bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET'))
+        : '',
+    bridgeToken: options.bridgeToken ?? null,
+    app: appOf(options.app ?? environment('SESSION_APP') ?? DEFAULTS.app),
+    ttl,
+    absoluteTtl: wholeNumber('absoluteTtl', options.absoluteTtl ?? DEFAULTS.absoluteTtl, LONGEST_ABSOLUTE),
+    touchAfterMs: touchAfter * 1000,
+    maxStaleMs: atLeastZero('maxStale', options.maxStale ?? DEFAULTS.maxStale) * 1000,
+    timeoutMs: wholeNumber('timeoutMs', options.timeoutMs ?? DEFAULTS.timeoutMs, 600_000),
+    backup: options.backup ?? DEFAULTS.backup,
+    fallback: options.fallback ?? DEFAULTS.fallback,
+    onConflict: options.onConflict ?? DEFAULTS.onConflict,
+    protection: options.protection ?? DEFAULTS.protection,
+    signingKeys: options.signingKeys ?? [],
+    codec: options.codec ?? jsonCodec,
+    cookie: cookieOf(options.cookie ?? {}),
+    cache: { ...DEFAULTS.cache, ...options.cache },
+    maxInFlight: wholeNumber('maxInFlight', options.maxInFlight ?? DEFAULTS.maxInFlight, 100_000),
+    maxRecordBytes: wholeNumber('maxRecordBytes', options.maxRecordBytes ?? DEFAULTS.maxRecordBytes, 2 ** 30),
+    onEvent: options.onEvent ?? (() => undefined),
+    waitUntil: options.waitUntil ?? null,
+    // Looked up at each call: frameworks replace the global one while they start.
+    fetch: options.fetch ?? ((url, init) => fetch(url, init)),
+    clock: options.clock ?? systemClock,
+    random: options.random ?? systemRandom,
+    sealer: options.sealer ?? null,
+    recordCodec: options.recordCodec ?? null,
+    holder: options.holder ?? globalThis,
+  };
+}
+
+function secretsOf(given: string | readonly string[] | undefined): readonly string[] {
+  const secrets = listOf(given);
+  if (secrets.length === 0) throw new TypeError(`SESSION_SECRET is not set. ${MAKE_A_SECRET}`);
+  for (const secret of secrets) assertLong('Each session secret', secret);
+  return secrets;
+}
+
+function bridgeSecretOf(secret: string | undefined): string {
+  if (secret === undefined || secret === '') {
+    throw new TypeError(
+      `BRIDGE_SECRET is not set: it is the one the bridge has for this app. ${MAKE_A_SECRET}`,
+    );
+  }
+  assertLong('The bridge secret', secret);
+  return secret;
+}
+
+function assertLong(what: string, secret: string): void {
+  const bytes = new TextEncoder().encode(secret).length;
+  if (bytes >= SHORTEST_SECRET_BYTES) return;
+  throw new TypeError(
+    `${what} needs at least ${SHORTEST_SECRET_BYTES} bytes; one has only ${bytes}. ${MAKE_A_SECRET}`,
+  );
+}
+
+/** In the environment commas separate the members of a list. */
+function listOf(given: string | readonly string[] | undefined): readonly string[] {
+  const members = typeof given === 'string' ? given.split(',') : (given ?? []);
+  return members.map((member) => member.trim()).filter((member) => member !== '');
+}
+
+function urlsOf(given: string | readonly string[] | undefined): readonly string[] {
+  const urls = listOf(given);
+  if (urls.length === 0) throw new TypeError('BRIDGE_URL is not set, e.g. http://127.0.0.1:4780');
+  return urls.map((url) => {
+    const parsed = URL.canParse(url) ? new URL(url) : null;
+    const isHttp = parsed !== null && (parsed.protocol === 'http:' || parsed.protocol === 'https:');
+    // Credentials would end up in error messages of the platform.
+    if (!isHttp || parsed.username !== '' || parsed.search !== '' || parsed.hash !== '') {
+      throw new TypeError('A bridge URL is http:// or https:// with host and perhaps a path, nothing else.');
+    }
+    return parsed.href.replace(/\/+$/, '');
+  });
+}
+
+function appOf(app: string): string {
+  if (APP_NAME.test(app)) return app;
+  throw new TypeError('An app name has 1 to 64 of a-z, 0-9, "_" and "-", and starts with a letter or digit.');
+}
+
+/** Names that browsers and servers take for a cookie (RFC 6265, section 4.1.1: a token). */
+const COOKIE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+
+function cookieOf(cookie: CookieOptions): ResolvedCookie {
+  const { maxAge = null, ...rest } = cookie;
+  const resolved = { ...DEFAULTS.cookie, ...rest, maxAge };
+  if (!COOKIE_NAME.test(resolved.name)) {
+    throw new TypeError('cookie.name has 1 to 64 letters, digits, "_" and "-"; the prefix is added to it.');
+  }
+  if (maxAge !== null) wholeNumber('cookie.maxAge', maxAge, LONGEST_ABSOLUTE);
+  if (resolved.sameSite === 'none' && resolved.secure === false) {
+    throw new TypeError('cookie.sameSite "none" needs secure cookies.');
+  }
+  return resolved;
+}
+
+function wholeNumber(name: string, value: number, most: number): number {
+  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
+  throw new TypeError(`${name} is a whole number from 1 to ${most}.`);
+}
+
+function atLeastZero(name: string, value: number): number {
+  if (value >= 0) return value;
+  throw new TypeError(`${name} is 0 or more seconds.`);
+}
+
+/** An environment variable, in runtimes that have such things. */
+function environment(name: string): string | undefined {
+  // The only place that looks for Node's process, which the core does not otherwise know.
+  const { process } = globalThis as { process?: { env?: Record<string, string | undefined> } };
+  const value = process?.env?.[name];
+  return value === '' ? undefined : value;
+}

@@ -1,0 +1,116 @@
+/** A bridge with its listener over real nodes, and a bare client for it. */
+import { pino } from 'pino';
+import { type Config, parseConfig } from '../../packages/bridge/src/config.ts';
+import { rank } from '../../packages/bridge/src/placement.ts';
+import { type Service, startService } from '../../packages/bridge/src/service.ts';
+import { BRIDGE_SECRET, makeToken } from './app.ts';
+
+export interface RunningBridge extends Service {
+  readonly client: BridgeClient;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Starts a bridge on a free port. `nodes`: ports on loopback, in the order of their indexes. */
+export async function startBridge(
+  nodes: readonly number[],
+  overrides: Partial<Config> = {},
+): Promise<RunningBridge> {
+  const env = {
+    MEMCACHED_NODES: nodes.map((port) => `127.0.0.1:${port}`).join(','),
+    BRIDGE_SECRET,
+    HOST: '127.0.0.1',
+    PORT: '0',
+  };
+  const parsed = parseConfig({ args: [], env, readFile: () => '' });
+  if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
+  const service = await startService({ ...parsed.config, ...overrides }, pino({ level: 'silent' }));
+  const client = new BridgeClient(service.url, await makeToken());
+  return { ...service, client, [Symbol.asyncDispose]: () => service.stop(100) };
+}
+
+/** What came back, and after how long. */
+export interface Reply {
+  readonly status: number;
+  readonly version: number | null;
+  /** Node index of the ref. */
+  readonly home: number | null;
+  readonly copies: number | null;
+  readonly text: string;
+  readonly headers: Headers;
+  readonly tookMs: number;
+}
+
+/** Sends single requests; never retries. */
+export class BridgeClient {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  get(ref: string, floor?: number): Promise<Reply> {
+    return this.send('GET', ref, floor === undefined ? {} : { 'Session-Min-Version': `${floor}` });
+  }
+
+  /** `base` null creates. */
+  put(
+    ref: string,
+    save: { version: number; base: number | null; text?: string; ttl?: number },
+  ): Promise<Reply> {
+    const { version, base, text = `record ${version}`, ttl = 86_400 } = save;
+    const precondition: Record<string, string> =
+      base === null ? { 'If-None-Match': '*' } : { 'If-Match': `"${base}"` };
+    return this.send(
+      'PUT',
+      ref,
+      { 'Session-Version': `${version}`, 'Session-TTL': `${ttl}`, ...precondition },
+      text,
+    );
+  }
+
+  delete(ref: string): Promise<Reply> {
+    return this.send('DELETE', ref, { 'Session-TTL': '86400' });
+  }
+
+  touch(ref: string, ttl: number): Promise<Reply> {
+    return this.send('POST', `${ref}/touch`, { 'Session-TTL': `${ttl}` });
+  }
+
+  async send(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Reply> {
+    const began = performance.now();
+    const response = await fetch(`${this.#url}/v1/sessions/${path}`, {
+      method,
+      headers: { authorization: `Bearer ${this.#token}`, ...headers },
+      ...(body === undefined ? {} : { body }),
+      signal: AbortSignal.timeout(10_000),
+    });
+    const text = await response.text();
+    const number = (value: string | null | undefined): number | null =>
+      value === null || value === undefined ? null : Number(value);
+    return {
+      status: response.status,
+      version: number(response.headers.get('etag')?.replaceAll('"', '')),
+      home: number(response.headers.get('session-ref')?.split('.')[1]),
+      copies: number(response.headers.get('session-copies')),
+      text,
+      headers: response.headers,
+      tookMs: performance.now() - began,
+    };
+  }
+}
+
+let ids = 0;
+
+/** A new id; with `first`, one whose first nodes of `count` are these. */
+export function makeId(first: readonly number[] = [], count = 3): string {
+  const indexes = Array.from({ length: count }, (_, index) => index);
+  for (;;) {
+    ids += 1;
+    const high = ((BigInt(ids) * 0x9e3779b97f4a7c15n) & 0xffffffffffffffffn).toString(16).padStart(16, '0');
+    const id = `${high}${BigInt(Date.now()).toString(16).padStart(16, '0')}`.toUpperCase();
+    const order = rank(id, indexes);
+    if (first.every((index, position) => order[position] === index)) return id;
+  }
+}

@@ -1,0 +1,61 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import {
+  findRenumbering,
+  type NodeList,
+  parseNodeAddresses,
+  parseNodesFile,
+} from '../../packages/bridge/src/node-list.ts';
+
+test('addresses may be names, IPv4 and IPv6, with and without a port', () => {
+  assert.deepEqual(list(parseNodeAddresses('cache-0.local:11212, 10.0.0.7,[fe80::1]:11213')), [
+    { index: 0, host: 'cache-0.local', port: 11212, state: 'active' },
+    { index: 1, host: '10.0.0.7', port: 11211, state: 'active' },
+    { index: 2, host: 'fe80::1', port: 11213, state: 'active' },
+  ]);
+});
+
+test('a file has a node a line, and lines for what is drained and gone', () => {
+  const nodes = list(parseNodesFile('# three\na:1\n\nb:2 drain # soon gone\nremoved\n'));
+  assert.deepEqual(
+    nodes.map(({ index, state }) => [index, state]),
+    [
+      [0, 'active'],
+      [1, 'draining'],
+      [2, 'removed'],
+    ],
+  );
+});
+
+test('every problem is named with its line', () => {
+  const parsed = parseNodesFile('a:1\nb:99999\nc:1 later\n\nx y z\na:1\n');
+  assert.equal(parsed.ok, false);
+  if (parsed.ok) return;
+  assert.deepEqual(
+    parsed.problems.map((problem) => problem.split(':')[0]),
+    ['line 2', 'line 3', 'line 5', 'line 6'],
+  );
+});
+
+test('an empty list and one with nobody left are refused', () => {
+  for (const text of ['', '\n# nobody\n', 'removed\n']) assert.equal(parseNodesFile(text).ok, false, text);
+});
+
+test('nodes may be appended, drained, removed and moved to another address', () => {
+  const current = list(parseNodesFile('a:1\nb:2\n'));
+  for (const next of ['a:1\nb:2\nc:3', 'a:1 drain\nb:2', 'a:1\nremoved', 'a:9\nb:2']) {
+    assert.deepEqual(findRenumbering(current, list(parseNodesFile(next))), [], next);
+  }
+});
+
+test('what would let refs point to other nodes is refused', () => {
+  const current = list(parseNodesFile('a:1\nb:2\nremoved\n'));
+  for (const next of ['b:2\na:1\nremoved', 'a:1\nb:2', 'a:1\nb:2\nc:3', 'a:1']) {
+    assert.notDeepEqual(findRenumbering(current, list(parseNodesFile(next))), [], next);
+  }
+});
+
+function list(parsed: ReturnType<typeof parseNodesFile>): NodeList {
+  assert.ok(parsed.ok);
+  return parsed.nodes;
+}

@@ -1,0 +1,80 @@
+import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
+import { test } from 'node:test';
+import { type Candidate, chooseHome, place, rank, WINDOW_SIZE } from '../../packages/bridge/src/placement.ts';
+
+const IDS = Array.from({ length: 100_000 }, (_, number) =>
+  createHash('md5').update(String(number)).digest('hex').toUpperCase(),
+);
+
+for (const nodes of [3, 10, 100]) {
+  test(`the sessions of one dead node of ${nodes} spread evenly over the others`, () => {
+    const indexes = Array.from({ length: nodes }, (_, index) => index);
+    const before = countFirst(indexes);
+    const after = countFirst(indexes.slice(1));
+    const share = IDS.length / (nodes - 1);
+    assert.ok(Math.max(...after.values()) <= 1.15 * share, `${Math.max(...after.values())} of ${share}`);
+    for (const index of indexes.slice(1)) assert.ok((after.get(index) ?? 0) >= (before.get(index) ?? 0));
+  });
+}
+
+test('only the sessions of a node that leaves get another order', () => {
+  for (const id of IDS.slice(0, 1_000)) {
+    const all = rank(id, [0, 1, 2, 3, 4]);
+    assert.deepEqual(
+      rank(id, [0, 1, 3, 4]),
+      all.filter((index) => index !== 2),
+    );
+  }
+});
+
+test('the order depends neither on the order of the list nor on the last half of the id', () => {
+  const id = '602F7397FBE4D9932E59A9D0E52FE178';
+  assert.deepEqual(rank(id, [4, 2, 0, 1, 3]), rank(id, [0, 1, 2, 3, 4]));
+  assert.deepEqual(rank(id, [0, 1, 2]), rank(`${id.slice(0, 16)}0000000000000000`, [0, 1, 2]));
+});
+
+test('however many nodes there are, a session belongs to a window of them', () => {
+  const many = Array.from({ length: 1_000 }, (_, index) => index);
+  assert.equal(rank('602F7397FBE4D9932E59A9D0E52FE178', many).length, WINDOW_SIZE);
+});
+
+test('copies are the first nodes that are available and not draining', () => {
+  const window = [node(2, { isAvailable: false }), node(0, { isDraining: true }), node(3), node(1)];
+  assert.deepEqual(place(window, 2, null), { window, copies: [3, 1], spares: [] });
+  assert.deepEqual(
+    place([node(0, { isDraining: true })], 2, null).copies,
+    [0],
+    'a cluster drained as a whole still serves',
+  );
+});
+
+test('a ref with another index changes nothing but what is asked', () => {
+  const window = [node(2), node(0), node(3)];
+  const stranger = node(7);
+  assert.deepEqual(place(window, 2, stranger), {
+    window: [...window, stranger],
+    copies: [2, 0],
+    spares: [3],
+  });
+});
+
+test('the home stays where the ref says as long as that node holds a copy', () => {
+  assert.equal(chooseHome([2, 0], 0), 0);
+  assert.equal(chooseHome([2, 0], 3), 2);
+  assert.equal(chooseHome([2, 0], null), 2);
+  assert.equal(chooseHome([], 3), null);
+});
+
+function node(index: number, changes: Partial<Candidate> = {}): Candidate {
+  return { index, isAvailable: true, isDraining: false, isLost: false, ...changes };
+}
+
+function countFirst(indexes: readonly number[]): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const id of IDS) {
+    const [first = -1] = rank(id, indexes, 1);
+    counts.set(first, (counts.get(first) ?? 0) + 1);
+  }
+  return counts;
+}

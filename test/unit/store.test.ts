@@ -1,0 +1,221 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { destroy, idWithRank, read, save, setUpNodes } from '../support/fake-bridge.ts';
+
+/** Ranks 0, 1, 2. */
+const ID = idWithRank([0, 1, 2], 3);
+
+test('a save is on two nodes and a read asks one', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  assert.deepEqual(await save(one, { id: ID, version: 1, base: null }), {
+    kind: 'stored',
+    home: 0,
+    copies: 2,
+  });
+  const before = nodes.map((node) => node.calls.get('gets') ?? 0);
+  assert.equal(await read(one, { id: ID, index: 0 }), 'record 1 @0');
+  assert.deepEqual(
+    nodes.map((node) => node.calls.get('gets') ?? 0).map((calls, i) => calls - (before[i] ?? 0)),
+    [1, 0, 0],
+  );
+});
+
+test('a save on an older version is refused with the current record', async () => {
+  const { bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  await save(one, { id: ID, version: 2, base: 1, text: 'mine' });
+  const late = await save(one, { id: ID, version: 2, base: 1, text: 'late' });
+  assert.equal(late.kind, 'conflict');
+  assert.equal(await read(one, { id: ID }), 'mine @0');
+});
+
+test('the same save sent twice is one save', async () => {
+  const { bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  assert.equal((await save(one, { id: ID, version: 1, base: null })).kind, 'stored');
+  await save(one, { id: ID, version: 2, base: 1 });
+  assert.equal((await save(one, { id: ID, version: 2, base: 1 })).kind, 'stored');
+});
+
+test('after the death of its home a session has another home with the same data', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const home = nodes[0];
+  assert.ok(home);
+  home.fault = 'refuse';
+  assert.equal(
+    await read(one, { id: ID, index: 0 }),
+    'record 1 @0',
+    'the read that discovers the fault is answered too',
+  );
+  assert.equal(await read(one, { id: ID, index: 0 }), 'record 1 @1');
+  assert.deepEqual(await save(one, { id: ID, index: 1, version: 2, base: 1 }), {
+    kind: 'stored',
+    home: 1,
+    copies: 2,
+  });
+});
+
+test('a node that returns with old memory is not believed', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const home = nodes[0];
+  assert.ok(home);
+  home.fault = 'refuse';
+  await read(one, { id: ID });
+  await save(one, { id: ID, index: 1, version: 2, base: 1 });
+  home.heal();
+  await clock.advance(5_000);
+  assert.equal(one.cluster.status()[0]?.state, 'up');
+  assert.equal(await read(one, { id: ID, index: 0 }), 'record 2 @0');
+  await one.store.idle();
+  assert.equal(home.items.get(`shop:${ID}`)?.version, 2, 'the copy is repaired');
+});
+
+test('logout while a node is out holds when the node returns with the session', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const home = nodes[0];
+  assert.ok(home);
+  home.fault = 'refuse';
+  await read(one, { id: ID });
+  await destroy(one, ID);
+  home.heal();
+  await clock.advance(5_000);
+  assert.equal(await read(one, { id: ID, index: 0 }), 'gone');
+  assert.equal((await save(one, { id: ID, index: 0, version: 2, base: 1 })).kind, 'gone');
+});
+
+test('a bridge that starts after the outage does not believe the returned node either', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const home = nodes[0];
+  assert.ok(home);
+  home.fault = 'refuse';
+  await read(one, { id: ID });
+  await clock.advance(10);
+  await save(one, { id: ID, index: 1, version: 2, base: 1 });
+  await one.cluster.close();
+  for (const node of nodes) node.heal();
+  const two = await bridge();
+  assert.equal(await read(two, { id: ID, index: 0 }), 'record 2 @0');
+});
+
+test('a write that timed out and is applied after a newer save does not bring the older record back', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const home = nodes[0];
+  assert.ok(home);
+  home.fault = 'hang';
+  const slow = save(one, { id: ID, index: 0, version: 2, base: 1 });
+  await clock.advance(1_000);
+  assert.equal((await slow).kind, 'stored');
+  const newer = save(one, { id: ID, index: 1, version: 3, base: 2 });
+  await clock.advance(1_000);
+  assert.equal((await newer).kind, 'stored');
+  home.heal();
+  await clock.advance(10_000);
+  assert.equal(await read(one, { id: ID, index: 0 }), 'record 3 @0');
+});
+
+test('all nodes silent is unknown, not absent', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  for (const node of nodes) node.fault = 'refuse';
+  assert.equal(await read(one, { id: ID }), 'unknown');
+  assert.equal((await save(one, { id: ID, version: 2, base: 1 })).kind, 'unknown');
+  for (const node of nodes) node.heal();
+  await clock.advance(3_000);
+  assert.equal(await read(one, { id: ID }), 'record 1 @0');
+});
+
+test('a session nobody has is absent only while every node can be asked, or has been down for long', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  assert.equal(await read(one, { id: ID }), 'absent');
+  const home = nodes[0];
+  assert.ok(home);
+  home.fault = 'refuse';
+  assert.equal(await read(one, { id: ID }), 'unknown');
+  await clock.advance(31_000);
+  assert.equal(await read(one, { id: ID }), 'absent');
+});
+
+test('two bridges that disagree about a node end with one record, and the fork is counted', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  cutOff.add(0);
+  await read(one, { id: ID });
+  assert.deepEqual(await save(one, { id: ID, index: 0, version: 2, base: 1, text: 'from one' }), {
+    kind: 'stored',
+    home: 1,
+    copies: 2,
+  });
+  const other = await save(two, { id: ID, index: 0, version: 2, base: 1, text: 'from two' });
+  assert.equal(other.kind, 'conflict');
+  assert.ok((two.counts.get('fork') ?? 0) + (two.counts.get('conflict') ?? 0) > 0);
+  assert.equal(await read(two, { id: ID, index: 0 }), 'from one @0');
+  cutOff.clear();
+  await clock.advance(10_000);
+  assert.equal(await read(one, { id: ID, index: 0 }), 'from one @0');
+  assert.deepEqual(nodes.map((node) => node.items.get(`shop:${ID}`)?.value.toString()).slice(0, 2), [
+    'from one',
+    'from one',
+  ]);
+});
+
+test('a bridge hears from its peers that a node misses their writes', async () => {
+  const { clock, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  cutOff.add(0);
+  await read(one, { id: ID });
+  await clock.advance(8_000);
+  await destroy(one, ID);
+  assert.equal(await read(two, { id: ID, index: 0 }), 'gone');
+});
+
+test('a third node takes the second copy', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  const second = nodes[1];
+  assert.ok(second);
+  second.fault = 'refuse';
+  assert.deepEqual(await save(one, { id: ID, version: 1, base: null }), {
+    kind: 'stored',
+    home: 0,
+    copies: 2,
+  });
+  assert.equal(nodes[2]?.items.has(`shop:${ID}`), true);
+});
+
+test('a full node is passed over and a cluster that is full says so', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  const [first, ...others] = nodes;
+  assert.ok(first);
+  first.fault = 'full';
+  assert.deepEqual(await save(one, { id: ID, version: 1, base: null }), {
+    kind: 'stored',
+    home: 1,
+    copies: 2,
+  });
+  for (const node of others) node.fault = 'full';
+  assert.equal((await save(one, { id: ID, version: 2, base: 1 })).kind, 'out_of_memory');
+  for (const node of nodes) node.heal();
+  assert.equal(await read(one, { id: ID }), 'record 1 @0');
+});
