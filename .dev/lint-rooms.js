@@ -10,6 +10,11 @@ const ROOMS = {
     ['manager', 'opener', 'request-jar'],
     [
       'handle',
+      'committer',
+      'standing',
+      'identity',
+      'browser',
+      'parts',
       'loader',
       'saver',
       'homecoming',
