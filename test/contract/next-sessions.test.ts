@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { NextRequest } from 'next/server.js';
-import type { SessionOptions } from '../../packages/client/src/index.ts';
+import type { SessionCookie, SessionOptions } from '../../packages/client/src/index.ts';
 import { BRIDGE_SECRET, type Data } from '../support/client-instance.ts';
 import { FakeNext, FakeRequest, take, type Phase } from '../support/fake-next.ts';
 import { FaultyFetch } from '../support/faulty-fetch.ts';
@@ -160,6 +160,27 @@ test('the render that follows an action sees what the action saved or ended', as
     assert.deepEqual({ ...(await site.next.sessions.getSession()) }, {});
   });
   assert.equal(site.cookies.size, 0);
+});
+
+test('cookies that an action has cleared by itself name nobody in the render that follows', async () => {
+  const site = new Site();
+  await site.logIn();
+  await site.visit('action', async (request) => {
+    for (const name of site.cookies.keys()) {
+      const cleared = {
+        name,
+        value: '',
+        maxAge: 0,
+        path: '/',
+        httpOnly: true,
+        secure: true,
+        sameSite: 'lax',
+      };
+      request.store.set(cleared as SessionCookie);
+    }
+    request.enter('render');
+    assert.deepEqual({ ...(await site.next.sessions.getSession()) }, {});
+  });
 });
 
 test('a cookie that comes twice gives one session, and each cookie is set once', async () => {
