@@ -15,6 +15,13 @@ const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.installed-from');
 /** The first Node that runs TypeScript by itself without a warning. */
 const OLDEST_USABLE = [24, 3];
+/** What is built before a script runs. */
+const PROJECTS = [
+  'packages/client',
+  'packages/client/tsconfig.node.json',
+  'packages/bridge',
+  'packages/bridge/src/dashboard',
+];
 
 installWhenStale();
 const node = usableNode();
@@ -64,14 +71,7 @@ function usableNode() {
 
 function build(node) {
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(
-    node,
-    [tsc, '--build', 'packages/client', 'packages/client/tsconfig.node.json', 'packages/bridge'],
-    {
-      cwd: ROOT,
-      stdio: 'inherit',
-    },
-  );
+  const { status } = spawnSync(node, [tsc, '--build', ...PROJECTS], { cwd: ROOT, stdio: 'inherit' });
   if (status !== 0) fail('The packages do not compile; the errors are above.');
 }
 
