@@ -41,7 +41,7 @@ export class AdminAccess {
 
   /** Whether an `Authorization` header carries a token that opens. */
   isAuthorized(header: string | undefined): boolean {
-    const token = /^Bearer ([\x21-\x7e]+)$/i.exec(header ?? '')?.[1];
+    const token = /^Bearer (.+)$/i.exec(header ?? '')?.[1];
     return token !== undefined && this.isToken(token);
   }
 

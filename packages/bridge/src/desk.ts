@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { Crew } from './crew.ts';
 import { DeskMetrics } from './desk-metrics.ts';
 import type { Transition } from './health.ts';
-import type { Look, MetricJson, NodeLook, Route, RouteQuestion } from './member.ts';
+import type { Look, NodeLook, Route, RouteQuestion } from './member.ts';
 import { formatMetrics, sumMetrics } from './metric-sums.ts';
 import { type NodeFacts, readFacts } from './node-facts.ts';
 import type { Clock } from './node.ts';
@@ -118,9 +118,11 @@ export class Desk {
 
   /** All metrics in the text format of Prometheus. */
   async formatMetrics(): Promise<string> {
-    const lists = await this.#collect();
-    this.#metrics.update(this.#overview, this.#options.crew);
-    return formatMetrics([...lists, await this.#metrics.registry.getMetricsAsJSON()]);
+    const { crew } = this.#options;
+    const looks = await this.#look();
+    this.#metrics.update(this.#makeOverview(looks), crew);
+    const own = await this.#metrics.registry.getMetricsAsJSON();
+    return formatMetrics([...looks.map(({ metrics }) => metrics), crew.retired(), own]);
   }
 
   /** Where a session is looked for. Rejects with a TypeError when the ref is none. */
@@ -166,11 +168,6 @@ export class Desk {
   async #look(): Promise<Look[]> {
     const looks = await Promise.allSettled(this.#options.crew.members().map((member) => member.look()));
     return looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []));
-  }
-
-  async #collect(): Promise<(readonly MetricJson[])[]> {
-    const looks = await this.#look();
-    return [...looks.map(({ metrics }) => metrics), this.#options.crew.retired()];
   }
 
   async #askNodes(): Promise<void> {

@@ -42,12 +42,14 @@ export function formatHelp(): string {
 }
 
 function formatSettings(): string[] {
-  const settings = SETTING_NAMES.map((name) => SETTINGS[name]);
-  const groups = new Set(settings.map(({ group }) => group));
-  return [...groups].flatMap((group) => {
-    const own = settings.filter((each) => each.group === group);
-    return ['', group, ...own.map(formatSetting)];
-  });
+  const lines: string[] = [];
+  let last = '';
+  for (const setting of SETTING_NAMES.map((name) => SETTINGS[name])) {
+    if (setting.group !== last) lines.push('', setting.group);
+    last = setting.group;
+    lines.push(formatSetting(setting));
+  }
+  return lines;
 }
 
 function formatSetting({ flag, env, help, default: fallback, isSecret }: Setting): string {

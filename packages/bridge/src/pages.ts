@@ -14,6 +14,7 @@ export function loginPage({ hasFailed }: { readonly hasFailed: boolean }): Page 
     html`<main class="login">
       <h1>${LOGO} memsession bridge</h1>
       <form method="post" action="/dashboard/login">
+        <input type="hidden" name="username" autocomplete="username" value="operator" />
         <label for="token">Admin token</label>
         <input
           id="token"
@@ -71,6 +72,9 @@ function dashboardMain(): Page {
       <ul id="warnings"></ul>
     </section>
     <section id="plots" aria-label="Plots">${PLOTS.map(plot)}</section>
+    <p class="muted" id="plots-note">
+      A line across a plot: a node went down (solid) or came back (dashed).<span id="colour-probe"></span>
+    </p>
     <section aria-labelledby="incidents-title">
       <h2 id="incidents-title">What happened</h2>
       <p id="no-incidents" class="muted">Nothing yet.</p>
@@ -114,7 +118,8 @@ const PLOTS: readonly (readonly [string, string, string])[] = [
   ['plot-operations', 'Operations', 'a second, by what became of them'],
   ['plot-latency', 'Time to an answer', 'half, 95 % and 99 % of all requests'],
   ['plot-nodes', 'Round trip to each node', '99 % of its operations'],
-  ['plot-failover', 'Failover', 'a second; lines show nodes going down and coming back'],
+  ['plot-served', 'Answers from each node', 'a second'],
+  ['plot-failover', 'Failover', 'a second'],
   ['plot-conflicts', 'Conflicts and doubts', 'a second'],
 ];
 

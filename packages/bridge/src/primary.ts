@@ -158,7 +158,9 @@ export class Primary implements Crew {
     this.#workers.delete(worker);
     this.#control.desk.forget(worker.id);
     this.#retired = await sumMetrics([this.#retired, keepCounters(worker.lastMetrics)]);
-    if (worker.isStopping || this.#isStopping) return;
+    // A successor that does not come to serve is the business of whoever started it.
+    const isTrial = !worker.hasServed && this.#restart !== null;
+    if (worker.isStopping || this.#isStopping || isTrial) return;
     this.#crashes += 1;
     const isShort = systemClock.now() - worker.startedAt < SHORT_LIFE_MS;
     this.#shortLives = isShort ? this.#shortLives + 1 : 0;

@@ -40,6 +40,7 @@ export class WorkerHandle implements Member {
   readonly #cancelStart: () => void;
   #settleServing: { resolve: (url: string) => void; reject: (error: Error) => void } | null = null;
   #isServing = false;
+  #hasServed = false;
   #isStopping = false;
   #asked = 0;
   /** What it counted, as it was last known. */
@@ -72,6 +73,11 @@ export class WorkerHandle implements Member {
   /** Whether it serves and was not told to stop. */
   get isServing(): boolean {
     return this.#isServing && !this.#isStopping;
+  }
+
+  /** Whether it ever did. */
+  get hasServed(): boolean {
+    return this.#hasServed;
   }
 
   get isStopping(): boolean {
@@ -134,6 +140,7 @@ export class WorkerHandle implements Member {
         return;
       case 'serving':
         this.#isServing = true;
+        this.#hasServed = true;
         this.#cancelStart();
         this.#settleServing?.resolve(message.url);
         return;

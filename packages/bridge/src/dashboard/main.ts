@@ -82,16 +82,7 @@ function showStatus(overview: Overview, sample: Sample | undefined): void {
   const status = byId('status');
   status.dataset['level'] = level;
   setText(status, { good: '● All is well', warning: '◐ Degraded', bad: '✕ Not serving' }[level]);
-  const out = present.length - usable.length;
-  const nodes =
-    out === 0
-      ? `All ${present.length} nodes can be used.`
-      : `${out} of ${present.length} nodes cannot be used.`;
-  const doubt = overview.isInDoubt ? ' So many nodes look down that the bridge doubts itself.' : '';
-  setText(
-    byId('summary'),
-    `${nodes}${doubt}${overview.notReady === null ? '' : ` Not ready: ${overview.notReady}.`}`,
-  );
+  setText(byId('summary'), summarize(overview, present.length, present.length - usable.length));
   const processes = overview.processes === 1 ? '1 process' : `${overview.processes} processes`;
   setText(
     byId('facts'),
@@ -99,6 +90,16 @@ function showStatus(overview: Overview, sample: Sample | undefined): void {
       (sample === undefined ? '' : `, ${formatNumber(totalOf(sample))} operations a second`),
   );
   document.title = `${{ good: '●', warning: '◐', bad: '✕' }[level]} memsession bridge`;
+}
+
+function summarize({ isInDoubt, notReady, warnings }: Overview, all: number, out: number): string {
+  const sentences = [
+    out === 0 ? `All ${all} nodes can be used.` : `${out} of ${all} nodes cannot be used.`,
+    isInDoubt ? 'So many nodes look down that the bridge doubts itself.' : '',
+    notReady === null ? '' : `Not ready: ${notReady}.`,
+    warnings.some(({ code }) => code === 'evicted') ? 'Back-ups were lost for want of memory.' : '',
+  ];
+  return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
 function levelOf(

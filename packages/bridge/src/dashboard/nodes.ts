@@ -110,12 +110,7 @@ export class NodeTable {
     );
     cells.evictions.dataset['level'] = evictions !== null && evictions > 0 ? 'bad' : 'none';
     setText(cells.hits, facts === null ? '–' : formatShare(facts.hits, facts.hits + facts.misses));
-    fillPair(cells.roundTrip, formatMs(sample?.p50 ?? null), `99 % in ${formatMs(sample?.p99 ?? null)}`);
-    fillPair(
-      cells.rate,
-      `${formatNumber(sample?.operations ?? 0)}/s`,
-      sample === undefined || sample.errors === 0 ? '' : `${formatNumber(sample.errors)}/s failed`,
-    );
+    fillTraffic(cells, node.state === 'down' ? undefined : sample);
     fillPair(cells.served, formatNumber(node.servedLastMinute), describeServed(node));
     this.#fillActions(cells.actions, node);
   }
@@ -148,6 +143,16 @@ function fillPair(cell: HTMLElement, first: string, second: string): void {
   const [strong, small] = cell.children;
   if (strong !== undefined) setText(strong, first);
   if (small !== undefined) setText(small, second);
+}
+
+function fillTraffic({ roundTrip, rate }: Cells, sample: NodeSample | undefined): void {
+  fillPair(
+    roundTrip,
+    formatMs(sample?.p50 ?? null),
+    sample === undefined ? '' : `99 % in ${formatMs(sample.p99)}`,
+  );
+  const failed = sample === undefined || sample.errors === 0 ? '' : `${formatNumber(sample.errors)}/s failed`;
+  fillPair(rate, sample === undefined ? '–' : `${formatNumber(sample.operations)}/s`, failed);
 }
 
 function fillState(cell: HTMLElement, node: NodeOverview, now: number): void {

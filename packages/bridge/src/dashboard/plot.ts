@@ -52,6 +52,9 @@ export class Plot {
       this.#plot.setScale('x', { min: now - Math.max(60, this.#spanSeconds(samples)), max: now });
       this.#plot.setScale('y', { min: 0, max: top === 0 ? 1 : top * 1.1 });
     });
+    // Without a pointer on it the legend tells what is now.
+    if (this.#plot.cursor.idx === null || this.#plot.cursor.idx === undefined)
+      this.#plot.setLegend({ idx: samples.length - 1 }, false);
     const last = samples.at(-1);
     const told = series.map(
       ({ label, value }) => `${label} ${format(last === undefined ? null : value(last))}`,
@@ -88,7 +91,7 @@ export class Plot {
       cursor: { points: { size: 6 }, drag: { x: false, y: false }, sync: { key: 'time' } },
       scales: { x: { time: true }, y: { auto: false } },
       axes: [
-        { ...axis, values: '{HH}:{mm}:{ss}', space: 90 },
+        { ...axis, values: '{HH}:{mm}:{ss}', space: 90, size: 30 },
         { ...axis, size: 62, values: (_, splits) => splits.map((split) => format(split)) },
       ],
       series: [
@@ -135,8 +138,11 @@ export class Plot {
   }
 }
 
+/** A colour of the page as a canvas understands it: custom properties may depend on the theme. */
 function colour(name: string): string {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  const probe = byId('colour-probe');
+  probe.style.color = `var(${name})`;
+  return getComputedStyle(probe).color;
 }
 
 /** A line for each time a node went down or came back. */

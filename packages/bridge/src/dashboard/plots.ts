@@ -104,7 +104,15 @@ export class Plots {
       dash: NODE_DASHES[Math.floor(position / NODE_COLOURS.length) % NODE_DASHES.length] ?? [],
       value: (sample: Sample) => sample.nodes.find((node) => node.index === index)?.p99 ?? null,
     }));
-    const plans = [...PLANS, { id: 'plot-nodes', format: formatMs, series }];
+    const served = series.map((line, position) => ({
+      ...line,
+      value: (sample: Sample) => sample.nodes[position]?.served ?? null,
+    }));
+    const plans = [
+      ...PLANS,
+      { id: 'plot-nodes', format: formatMs, series },
+      { id: 'plot-served', format: perSecond, series: served },
+    ];
     this.#plots = plans.map((plan) => new Plot(plan, () => this.#incidents));
     this.#draw();
   }
