@@ -36,7 +36,8 @@ function installWhenStale() {
   const isFirst = !existsSync(join(ROOT, 'node_modules'));
   console.log(isFirst ? 'Installing dependencies (once, about a minute) …' : 'Updating dependencies …');
   // The installer warns that this machine's Node is older than some packages want; the pinned one is not.
-  const args = [isFirst ? 'ci' : 'install', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Not "npm ci": it refuses a lock file as soon as a registry lacks an optional package of another platform.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
   const windows = process.platform === 'win32';
   const { status } = spawnSync(windows ? 'npm.cmd' : 'npm', args, {
     cwd: ROOT,
@@ -44,10 +45,7 @@ function installWhenStale() {
     shell: windows,
   });
   if (status !== 0) fail(`"npm ${args.join(' ')}" failed; its output is above.`);
-  const now = createHash('sha256')
-    .update(readFileSync(join(ROOT, 'package-lock.json')))
-    .digest('hex');
-  writeFileSync(STAMP, now);
+  writeFileSync(STAMP, wanted);
 }
 
 /** The pinned Node; where its install script was not allowed to run, this Node when it is new enough. */
