@@ -3,6 +3,7 @@ import { globSync, readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import {
   appendCookies,
+  readCookieHeader,
   SessionError,
   type CookieJar,
   type ReadOnlyReason,
@@ -201,6 +202,61 @@ test('an adapter’s jar is read first, written in one go, and asked why it cann
   );
 });
 
+test('when the cookies have left a session that the browser has is stored and ended, and a new one refused', async () => {
+  const { bridge, instance, another, browser } = setUp();
+  await change(instance, browser, (session) => Object.assign(session, { userId: '42', views: 1 }));
+  const sent = (from: Map<string, string>): CookieJar => ({
+    read: (name) => (from.has(name) ? [from.get(name) ?? ''] : []),
+    write: () => assert.fail('No cookie can be set any more.'),
+    whyReadOnly: () => 'cookies_sent',
+  });
+  const late = await instance.manager.load(sent(browser.cookies));
+  await late.save();
+  late.views = 2;
+  await assert.rejects(late.save(), hasCode('cookies_sent'));
+  assert.equal(late.meta.version, 2);
+  await assert.rejects(
+    late.update((data) => (data.views = 3)),
+    hasCode('cookies_sent'),
+  );
+  assert.deepEqual(await look(another(), browser), { userId: '42', views: 3 });
+  await assert.rejects(late.regenerate(), hasCode('cookies_sent'));
+  await assert.rejects(late.destroy(), hasCode('cookies_sent'));
+  assert.deepEqual(await look(another(), browser), {});
+  const fresh = await instance.manager.load(sent(new Map()));
+  fresh.views = 1;
+  await assert.rejects(fresh.save(), hasCode('cookies_sent'));
+  assert.equal(bridge.items.size, 1);
+});
+
+test('a save that nobody waited for, and that changes nothing, does not complain about a logout', async () => {
+  const { instance, browser } = setUp();
+  await change(instance, browser, (session) => (session.userId = '42'));
+  await visit(instance, browser, async (session) => {
+    const ended = session.destroy();
+    await session.save();
+    await ended;
+    session.views = 1;
+    await assert.rejects(session.save(), hasCode('session_destroyed'));
+  });
+});
+
+test('loading twice with one jar gives one session, which `fresh` confirms without losing changes', async () => {
+  const { instance, another, browser } = setUp();
+  await change(instance, browser, (session) => (session.views = 1));
+  const tab = browser.clone();
+  const jar: CookieJar = {
+    read: (name) => readCookieHeader(tab.request().headers.get('cookie'), name),
+    write: () => undefined,
+  };
+  const session = await instance.manager.load(jar);
+  await change(another(), browser, (seen) => (seen.views = 2));
+  session.userId = '42';
+  assert.equal(await instance.manager.load(jar), session);
+  assert.equal(await instance.manager.load(jar, { fresh: true }), session);
+  assert.deepEqual({ ...session }, { views: 2, userId: '42' });
+});
+
 test('cookies are appended beside those of others', () => {
   const headers = new Headers({ 'cache-control': 'public, max-age=60' });
   headers.append('set-cookie', 'a=1; Path=/');
@@ -300,3 +356,8 @@ test('the core imports nothing from Node', () => {
     );
   }
 });
+
+/** Whether it is a SessionError with this code. */
+function hasCode(code: SessionError['code']): (error: unknown) => boolean {
+  return (error) => error instanceof SessionError && error.code === code;
+}

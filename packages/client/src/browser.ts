@@ -8,6 +8,7 @@ import {
   type CookieJar,
   type CookieNames,
   type Hint,
+  type ReadOnlyReason,
 } from './cookies.ts';
 import { SessionError } from './errors.ts';
 import type { ResolvedCookie } from './settings.ts';
@@ -38,12 +39,17 @@ export class Browser {
   }
 
   get canWrite(): boolean {
-    return (this.#jar.whyReadOnly?.() ?? null) === null;
+    return this.readOnlyReason === null;
+  }
+
+  /** Why cookies cannot be set now; null when they can. */
+  get readOnlyReason(): ReadOnlyReason | null {
+    return this.#jar.whyReadOnly?.() ?? null;
   }
 
   /** @throws SessionError `read_only` or `cookies_sent`. */
   assertWritable(): void {
-    const reason = this.#jar.whyReadOnly?.() ?? null;
+    const reason = this.readOnlyReason;
     if (reason !== null) throw new SessionError(reason);
   }
 

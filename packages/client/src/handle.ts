@@ -81,7 +81,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
     return this.#enqueue(async () => {
       this.#assertOpen();
-      this.#use.browser.assertWritable();
+      const isLate = this.#isLate();
       const mine = this.#read();
       const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
       const results: R[] = [];
@@ -92,7 +92,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         results.push(await change(data));
         return readFields(data, codec, RESERVED_KEYS);
       };
-      await this.#commit(draft, mine);
+      await this.#commit(draft, mine, { isLate });
       // The draft has run once at least, and its last run is what was stored.
       return results.at(-1) as R;
     });
@@ -102,13 +102,14 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     return this.#enqueue(async () => {
       const { browser, standing } = this.#use;
       if (this.#isEnded) return;
-      browser.assertWritable();
-      browser.clear();
+      const isLate = this.#isLate();
+      if (!isLate) browser.clear();
       const { identity, index } = standing;
       this.#end();
       if (identity === null) return;
       this.#parts.engine.memory.cache.markGone(identity.id);
       await this.#parts.engine.remote.destroy({ id: identity.id, index });
+      if (isLate) throw new SessionError('cookies_sent');
     });
   }
 
@@ -146,31 +147,31 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   }
 
   async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
-    if (this.#isEnded) {
-      if (fields.size > 0) this.#assertOpen();
-      return;
-    }
     const changes = diffFields(fieldsOf(origin), fields);
+    // Also after the session has ended: who has changed nothing need not hear of it.
     if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
-    if (!isBackground) this.#use.browser.assertWritable();
+    this.#assertOpen();
+    const isLate = !isBackground && this.#isLate();
     const { onConflict: policy, codec } = this.#parts.engine.options;
     const draft: Draft = async (base, isConflict) => {
       if (base === origin) return fields;
       if (base === null || !isConflict) return applyChanges(fieldsOf(base), changes);
       return resolveConflict({ base: origin, mine: fields, policy, codec }, base);
     };
-    await this.#commit(draft, fields, { isBackground });
+    await this.#commit(draft, fields, { isBackground, isLate });
   }
 
   /** Stores the draft, shows the result in the session object and in the cookies. */
-  async #commit(draft: Draft, mine: Fields, { isBackground = false } = {}): Promise<void> {
+  async #commit(draft: Draft, mine: Fields, { isBackground = false, isLate = false } = {}): Promise<void> {
+    const before = this.#use.standing.held;
     try {
-      await this.#committer.commit(draft, { mayCarry: !isBackground });
+      await this.#committer.commit(draft, { mayCarry: !isBackground && !isLate });
     } catch (error) {
       if (error instanceof SessionError && error.code === 'session_destroyed') this.#end();
       throw error;
     }
     this.#show(mine);
+    if (isLate && this.#use.standing.held !== before) throw new SessionError('cookies_sent');
     if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
   }
 
@@ -213,6 +214,20 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     this.#isEnded = true;
     this.#use.standing.reset();
     replaceData(this.session, {});
+  }
+
+  /**
+   * Whether the answer has left without the cookies, and the session can be written all the same: the browser
+   * has it already, and is only not told how new it is.
+   * @throws SessionError `read_only` or `cookies_sent` where it cannot be written.
+   */
+  #isLate(): boolean {
+    const { browser, standing } = this.#use;
+    if (browser.readOnlyReason === 'cookies_sent' && standing.held !== null && standing.carrying === null) {
+      return true;
+    }
+    browser.assertWritable();
+    return false;
   }
 
   #assertOpen(): void {

@@ -29,12 +29,14 @@ export interface SessionControls<T extends object> {
    * acknowledged the write; sends nothing when nothing changed.
    * @throws SessionUnavailableError nobody could store it and it did not fit the cookie.
    * @throws SessionError `session_destroyed`, `conflict`, `data_not_serializable`, `record_too_large`,
-   *   `read_only`, `cookies_sent`.
+   *   `read_only`, `cookies_sent`: the answer has left without the cookies. A session that the browser had
+   *   before is stored all the same; a new one is not, since nobody could find it again.
    */
   save(): Promise<void>;
   /**
    * Ends the session everywhere: its cookies are cleared and no save can bring it back.
    * @throws SessionUnavailableError the cookies are cleared, but no bridge could be told yet.
+   * @throws SessionError `cookies_sent`: it is ended, but the answer has left without clearing the cookies.
    */
   destroy(): Promise<void>;
   /**
