@@ -113,7 +113,14 @@ export class Stack {
     return new ManagedProcess({
       name: `instance ${port}`,
       command: process.execPath,
-      args: [join(ROOT, 'node_modules/next/dist/bin/next'), 'start', '--port', String(port)],
+      args: [
+        join(ROOT, 'node_modules/next/dist/bin/next'),
+        'start',
+        '--hostname',
+        'localhost',
+        '--port',
+        String(port),
+      ],
       cwd: join(ROOT, 'examples/nextjs'),
       env: {
         SESSION_SECRET: this.#sessionSecret,
@@ -124,7 +131,7 @@ export class Stack {
         STACK_CONTROL_TOKEN: this.controlToken,
         NEXT_TELEMETRY_DISABLED: '1',
       },
-      isHealthy: () => answersOnUrl(`http://127.0.0.1:${port}/api/health`),
+      isHealthy: () => answersOnUrl(`http://localhost:${port}/api/health`),
     });
   }
 

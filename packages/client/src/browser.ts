@@ -8,7 +8,6 @@ import {
   type CookieJar,
   type CookieNames,
   type Hint,
-  type ReadOnlyReason,
 } from './cookies.ts';
 import { SessionError } from './errors.ts';
 import type { ResolvedCookie } from './settings.ts';
@@ -39,17 +38,17 @@ export class Browser {
   }
 
   get canWrite(): boolean {
-    return this.readOnlyReason === null;
+    return (this.#jar.whyReadOnly?.() ?? null) === null;
   }
 
-  /** Why cookies cannot be set now; null when they can. */
-  get readOnlyReason(): ReadOnlyReason | null {
-    return this.#jar.whyReadOnly?.() ?? null;
+  /** Whether cookies could have been set earlier in this request. */
+  get isTooLate(): boolean {
+    return this.#jar.whyReadOnly?.() === 'cookies_sent';
   }
 
   /** @throws SessionError `read_only` or `cookies_sent`. */
   assertWritable(): void {
-    const reason = this.readOnlyReason;
+    const reason = this.#jar.whyReadOnly?.() ?? null;
     if (reason !== null) throw new SessionError(reason);
   }
 

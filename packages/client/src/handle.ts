@@ -47,6 +47,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   #isEnded = false;
   /** Calls of one session follow each other, whether the app awaits them or not. */
   #queue: Promise<unknown> = Promise.resolve();
+  #queued = 0;
 
   constructor(parts: Parts<T>, use: Use) {
     this.#parts = parts;
@@ -66,22 +67,26 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     // Now, not when its turn comes: a save before it may have brought in fields that others added.
     const mine = { origin: standing.record, fields: this.#read() };
     const { backup } = this.#parts.engine.options;
-    // A first save is awaited: until it is stored, another instance could only say that it is absent.
-    if (backup === 'await' || waitUntil === null || standing.held === null || standing.carrying !== null) {
-      return this.#enqueue(() => this.#save(mine, { isBackground: false }));
+    // A first save is awaited: until it is stored, another instance could only say that it is absent. And so is
+    // one behind other calls, which may leave the session in the cookie.
+    const { held, carrying } = standing;
+    const mayLeave = held !== null && carrying === null && this.#queued === 0;
+    if (backup === 'await' || waitUntil === null || !mayLeave) {
+      return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
     }
     const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
       const code = cause instanceof SessionError ? cause.code : 'internal';
       this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
     });
-    this.#parts.engine.memory.cache.trackWrite(standing.held.record.id, work);
+    this.#parts.engine.memory.cache.trackWrite(held.record.id, work);
     waitUntil(work);
   }
 
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
     return this.#enqueue(async () => {
       this.#assertOpen();
-      const isLate = this.#isLate();
+      const isBackground = this.#mustDoWithoutCookies();
+      if (!isBackground) this.#use.browser.assertWritable();
       const mine = this.#read();
       const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
       const results: R[] = [];
@@ -92,7 +97,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         results.push(await change(data));
         return readFields(data, codec, RESERVED_KEYS);
       };
-      await this.#commit(draft, mine, { isLate });
+      await this.#commit(draft, mine, { isBackground });
       // The draft has run once at least, and its last run is what was stored.
       return results.at(-1) as R;
     });
@@ -102,14 +107,13 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     return this.#enqueue(async () => {
       const { browser, standing } = this.#use;
       if (this.#isEnded) return;
-      const isLate = this.#isLate();
-      if (!isLate) browser.clear();
+      browser.assertWritable();
+      browser.clear();
       const { identity, index } = standing;
       this.#end();
       if (identity === null) return;
       this.#parts.engine.memory.cache.markGone(identity.id);
       await this.#parts.engine.remote.destroy({ id: identity.id, index });
-      if (isLate) throw new SessionError('cookies_sent');
     });
   }
 
@@ -146,32 +150,43 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     await standing.writeDueCookies(this.#parts.engine, browser);
   }
 
+  /** When the answer has left, a session that the browser can name is stored all the same. */
+  #mustDoWithoutCookies(): boolean {
+    const { standing, browser } = this.#use;
+    const isKnown = standing.held !== null && !standing.isSealNew && standing.carrying === null;
+    if (!isKnown || !browser.isTooLate) return false;
+    this.#parts.engine.warnOnce(
+      'late',
+      'a session was saved after its answer had begun. It is stored, but the cookie still names the version ' +
+        'before: other instances may show that one for as long as maxStale.',
+    );
+    return true;
+  }
+
   async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
     const changes = diffFields(fieldsOf(origin), fields);
     // Also after the session has ended: who has changed nothing need not hear of it.
     if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
     this.#assertOpen();
-    const isLate = !isBackground && this.#isLate();
+    if (!isBackground) this.#use.browser.assertWritable();
     const { onConflict: policy, codec } = this.#parts.engine.options;
     const draft: Draft = async (base, isConflict) => {
       if (base === origin) return fields;
       if (base === null || !isConflict) return applyChanges(fieldsOf(base), changes);
       return resolveConflict({ base: origin, mine: fields, policy, codec }, base);
     };
-    await this.#commit(draft, fields, { isBackground, isLate });
+    await this.#commit(draft, fields, { isBackground });
   }
 
   /** Stores the draft, shows the result in the session object and in the cookies. */
-  async #commit(draft: Draft, mine: Fields, { isBackground = false, isLate = false } = {}): Promise<void> {
-    const before = this.#use.standing.held;
+  async #commit(draft: Draft, mine: Fields, { isBackground = false } = {}): Promise<void> {
     try {
-      await this.#committer.commit(draft, { mayCarry: !isBackground && !isLate });
+      await this.#committer.commit(draft, { mayCarry: !isBackground });
     } catch (error) {
       if (error instanceof SessionError && error.code === 'session_destroyed') this.#end();
       throw error;
     }
     this.#show(mine);
-    if (isLate && this.#use.standing.held !== before) throw new SessionError('cookies_sent');
     if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
   }
 
@@ -216,26 +231,13 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     replaceData(this.session, {});
   }
 
-  /**
-   * Whether the answer has left without the cookies, and the session can be written all the same: the browser
-   * has it already, and is only not told how new it is.
-   * @throws SessionError `read_only` or `cookies_sent` where it cannot be written.
-   */
-  #isLate(): boolean {
-    const { browser, standing } = this.#use;
-    if (browser.readOnlyReason === 'cookies_sent' && standing.held !== null && standing.carrying === null) {
-      return true;
-    }
-    browser.assertWritable();
-    return false;
-  }
-
   #assertOpen(): void {
     if (this.#isEnded) throw new SessionError('session_destroyed');
   }
 
   #enqueue<R>(work: () => Promise<R>): Promise<R> {
-    const result = this.#queue.then(work);
+    this.#queued += 1;
+    const result = this.#queue.then(work).finally(() => (this.#queued -= 1));
     this.#queue = result.catch(() => undefined);
     return result;
   }

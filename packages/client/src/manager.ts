@@ -58,10 +58,21 @@ export interface SessionManager<T extends object> {
     handler: Handler<R, A>,
   ) => (request: R, ...rest: A) => Promise<Response>;
   /**
-   * For adapters: the session of whoever the jar's cookies name. Called twice for one jar, it gives the same
-   * object. The jar is read before anything else happens.
+   * For adapters: the session of whoever the jar's cookies name. Not remembered: an adapter keeps it for as
+   * long as its request lasts. The jar is read before anything else happens.
    */
   readonly load: (jar: CookieJar, options?: LoadOptions) => Promise<Session<T>>;
+  /**
+   * For adapters: confirms a session that {@link load} gave with a bridge, and keeps its unsaved changes.
+   * @throws SessionUnavailableError it cannot be confirmed.
+   */
+  readonly confirm: (session: Session<T>) => Promise<void>;
+}
+
+/** One request's session, and where its cookies go. */
+interface Visit<T extends object> {
+  readonly jar: RequestJar;
+  readonly handle: Promise<SessionHandle<T>>;
 }
 
 /**
@@ -72,72 +83,44 @@ export function createSessionManager<T extends object = Record<string, unknown>>
   options: SessionOptions<T> = {},
 ): SessionManager<T> {
   const resolved = resolveOptions(options);
-  const visits = new JarVisits(new SessionOpener(createParts(resolved)), resolved.waitUntil);
-  const requests = new RequestVisits(visits);
+  const opener = new SessionOpener(createParts(resolved));
+  const visits = new RequestVisits(opener, resolved.waitUntil);
+  const loaded = new WeakMap<Session<T>, SessionHandle<T>>();
   return {
-    getSession: (request, given = {}) => requests.getSession(request, given),
+    getSession: (request, given = {}) => visits.getSession(request, given),
     withSession:
       (handler) =>
       (request, ...rest) =>
-        requests.run(request, () => handler(request, ...rest)),
-    load: (jar, given = {}) => visits.load(jar, given),
+        visits.run(request, () => handler(request, ...rest)),
+    load: async (jar, { fresh = false, waitUntil = resolved.waitUntil } = {}) => {
+      const handle = await opener.open(jar, { isFresh: fresh, waitUntil: waitUntil ?? null });
+      loaded.set(handle.session, handle);
+      return handle.session;
+    },
+    confirm: async (session) => loaded.get(session)?.confirm(),
   };
 }
 
-/** The session of each cookie jar that is in use. */
-class JarVisits<T extends object> {
+class RequestVisits<T extends object> {
   readonly #opener: SessionOpener<T>;
   readonly #waitUntil: WaitUntil | null;
-  readonly #handles = new WeakMap<CookieJar, Promise<SessionHandle<T>>>();
+  readonly #visits = new WeakMap<Request, Visit<T>>();
+  /** The answers' headers of requests that a wrapped handler is working on. */
+  readonly #wrapped = new WeakMap<Request, Headers>();
 
   constructor(opener: SessionOpener<T>, waitUntil: WaitUntil | null) {
     this.#opener = opener;
     this.#waitUntil = waitUntil;
   }
 
-  async load(jar: CookieJar, options: LoadOptions): Promise<Session<T>> {
-    const known = this.#handles.get(jar);
-    if (known === undefined) return (await this.#open(jar, options)).session;
-    const handle = await known;
+  async getSession(request: Request, options: GetSessionOptions): Promise<Session<T>> {
+    const known = this.#visits.get(request);
+    if (known === undefined) return (await this.#visit(request, options).handle).session;
+    if (options.headers !== undefined) known.jar.attach(options.headers);
+    const handle = await known.handle;
     if (options.fresh === true) await handle.confirm();
     else if (handle.canWriteDueCookies) await handle.writeDueCookies();
     return handle.session;
-  }
-
-  /** Saves the jar's session, if there is one. */
-  async save(jar: CookieJar): Promise<void> {
-    const handle = await this.#handles.get(jar);
-    if (handle !== undefined) await handle.session.save();
-  }
-
-  #open(jar: CookieJar, options: LoadOptions): Promise<SessionHandle<T>> {
-    const { fresh = false, waitUntil = this.#waitUntil } = options;
-    const handle = Promise.resolve(this.#opener.open(jar, { isFresh: fresh, waitUntil }));
-    this.#handles.set(jar, handle);
-    // After an outage the same request may try again.
-    handle.catch(() => this.#handles.delete(jar));
-    return handle;
-  }
-}
-
-/** The cookie jars of fetch-style requests. */
-class RequestVisits<T extends object> {
-  readonly #visits: JarVisits<T>;
-  readonly #jars = new WeakMap<Request, RequestJar>();
-  /** The answers' headers of requests that a wrapped handler is working on. */
-  readonly #wrapped = new WeakMap<Request, Headers>();
-
-  constructor(visits: JarVisits<T>) {
-    this.#visits = visits;
-  }
-
-  getSession(request: Request, options: GetSessionOptions): Promise<Session<T>> {
-    let jar = this.#jars.get(request);
-    if (jar === undefined) {
-      jar = new RequestJar(request, options.headers ?? this.#wrapped.get(request) ?? null);
-      this.#jars.set(request, jar);
-    } else if (options.headers !== undefined) jar.attach(options.headers);
-    return this.#visits.load(jar, options);
   }
 
   /** Runs a handler, saves its session and gives its answer the cookies. */
@@ -145,9 +128,20 @@ class RequestVisits<T extends object> {
     const headers = new Headers();
     this.#wrapped.set(request, headers);
     const response = await handle();
-    const jar = this.#jars.get(request);
-    if (jar !== undefined) await this.#visits.save(jar);
+    const visit = this.#visits.get(request);
+    if (visit !== undefined) await (await visit.handle).session.save();
     return withCookies(response, headers);
+  }
+
+  #visit(request: Request, options: GetSessionOptions): Visit<T> {
+    const { headers = this.#wrapped.get(request) ?? null, fresh = false } = options;
+    const jar = new RequestJar(request, headers);
+    const waitUntil = options.waitUntil ?? this.#waitUntil;
+    const handle = Promise.resolve(this.#opener.open(jar, { isFresh: fresh, waitUntil }));
+    this.#visits.set(request, { jar, handle });
+    // After an outage the same request may try again.
+    handle.catch(() => this.#visits.delete(request));
+    return { jar, handle };
   }
 }
 

@@ -9,8 +9,8 @@ import type { Session } from './session.ts';
 
 export interface NodeSessionOptions<T extends object = Record<string, unknown>> extends SessionOptions<T> {
   /**
-   * Is told what the middleware could not save: either the answer has become a plain 503 or 500, or its head
-   * had left before the session was changed (`cookies_sent`). Default `console.error`.
+   * Is told what the middleware could not save: either the answer has become a plain 503 or 500, or a session
+   * began after the answer's head had left (`cookies_sent`). Default `console.error`.
    */
   onError?: (error: unknown, request: IncomingMessage) => void;
 }
@@ -51,7 +51,7 @@ export interface NodeSessions<T extends object> {
    * told. Where nobody can know the session, `next` gets a SessionUnavailableError with status 503.
    *
    * What a handler changes after the head has left is stored before the answer ends, when the browser has the
-   * session already, and `onError` gets `cookies_sent` either way.
+   * session already. A new session cannot be: `onError` gets `cookies_sent`.
    *
    * @example
    * app.use(sessions());
@@ -72,17 +72,24 @@ export function createNodeSessions<T extends object = Record<string, unknown>>(
   options: NodeSessionOptions<T> = {},
 ): NodeSessions<T> {
   const manager = createSessionManager<T>(options);
-  const jars = new WeakMap<IncomingMessage, NodeJar>();
+  const visits = new WeakMap<IncomingMessage, Promise<Session<T>>>();
   const { onError = reportError } = options;
 
-  const getSession = (
+  const getSession = async (
     request: IncomingMessage,
     response: ServerResponse,
     given: LoadOptions = {},
   ): Promise<Session<T>> => {
-    let jar = jars.get(request);
-    if (jar === undefined) jars.set(request, (jar = new NodeJar(request, response)));
-    return manager.load(jar, given);
+    const known = visits.get(request);
+    if (known !== undefined) {
+      if (given.fresh === true) await manager.confirm(await known);
+      return known;
+    }
+    const session = manager.load(new NodeJar(request, response), given);
+    visits.set(request, session);
+    // After an outage the same request may try again.
+    session.catch(() => visits.delete(request));
+    return session;
   };
 
   const held = new WeakSet<ServerResponse>();

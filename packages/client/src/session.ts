@@ -29,14 +29,12 @@ export interface SessionControls<T extends object> {
    * acknowledged the write; sends nothing when nothing changed.
    * @throws SessionUnavailableError nobody could store it and it did not fit the cookie.
    * @throws SessionError `session_destroyed`, `conflict`, `data_not_serializable`, `record_too_large`,
-   *   `read_only`, `cookies_sent`: the answer has left without the cookies. A session that the browser had
-   *   before is stored all the same; a new one is not, since nobody could find it again.
+   *   `read_only`, `cookies_sent`.
    */
   save(): Promise<void>;
   /**
    * Ends the session everywhere: its cookies are cleared and no save can bring it back.
    * @throws SessionUnavailableError the cookies are cleared, but no bridge could be told yet.
-   * @throws SessionError `cookies_sent`: it is ended, but the answer has left without clearing the cookies.
    */
   destroy(): Promise<void>;
   /**
@@ -49,7 +47,8 @@ export interface SessionControls<T extends object> {
   reload(): Promise<void>;
   /**
    * Changes the data by a function and saves it. When another save comes first, the function runs again on
-   * the newer data, so that a counter counts every call.
+   * the newer data, so that a counter counts every call. It changes what it is given, not the session: waiting
+   * in it for one of the session's methods would wait for ever.
    * @returns what the function returned in the run that was stored.
    */
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R>;
