@@ -92,7 +92,11 @@ export function state({ what, against = '–', unit, samples, goal, note = '' }:
 }
 
 /** A line without numbers; it is printed all the same. */
-export function notMeasured(what: string, against: string, { goal, why }: { goal?: Goal; why: string }): Line {
+export function notMeasured(
+  what: string,
+  against: string,
+  { goal, why }: { goal?: Goal; why: string },
+): Line {
   const nothing = { ours: null, theirs: null, result: null, resultUnit: '', cpuRatio: null, rounds: {} };
   return { what, against, ...nothing, goal: goal?.text ?? 'reported', verdict: 'not measured', note: why };
 }

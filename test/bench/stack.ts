@@ -149,5 +149,7 @@ export function makeRecord(bytes: number): string {
 
 /** A new session id. */
 export function makeId(): string {
-  return Buffer.from(crypto.getRandomValues(new Uint8Array(16))).toString('hex').toUpperCase();
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(16)))
+    .toString('hex')
+    .toUpperCase();
 }

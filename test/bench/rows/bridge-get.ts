@@ -1,12 +1,6 @@
 /** How many reads a second the bridge answers, beside what answers less, and beside others that answer as much. */
 import { createMemjsNode } from '../../../packages/bridge/src/memjs-node.ts';
-import {
-  type Contender,
-  startNginx,
-  startScript,
-  startWebdis,
-  type ScriptOptions,
-} from '../contenders.ts';
+import { type Contender, startNginx, startScript, startWebdis, type ScriptOptions } from '../contenders.ts';
 import { compare, type Line, notMeasured } from '../line.ts';
 import { atLeast, type Contestant, type Goal, playRounds, type Samples, samplesOf } from '../measure.ts';
 import type { Row } from '../row.ts';
@@ -94,7 +88,11 @@ async function measure(runtime: Runtime, rounds: number): Promise<Line[]> {
       script({ file: 'memjs-http.mjs', runtime, env: { NODE_PORT: `${nodePort}` } }),
       keysScript,
     ),
-    await peerOf('webdis, one thread', startFilledWebdis, async () => `local prefix="GET/"\n${await keysScript()}`),
+    await peerOf(
+      'webdis, one thread',
+      startFilledWebdis,
+      async () => `local prefix="GET/"\n${await keysScript()}`,
+    ),
     await peerOf('nginx memcached module', () => startNginx(nodePort), keysScript),
   ];
   try {

@@ -38,8 +38,7 @@ async function makeIron(): Promise<Contestant> {
   const seal = await sealData(data, { password });
   return timed('iron-session', CALLS.iron, {
     prepare: () => new Request('https://app.example/', { headers: { cookie: `iron=${seal}` } }),
-    call: (request) =>
-      getIronSession<Data>(request, new Response(), { password, cookieName: 'iron' }),
+    call: (request) => getIronSession<Data>(request, new Response(), { password, cookieName: 'iron' }),
   });
 }
 
