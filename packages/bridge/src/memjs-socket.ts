@@ -15,6 +15,7 @@ import {
   STATUSES,
 } from './binary-frames.ts';
 import type { NodeErrorKind } from './node.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** An answer as memjs parsed it. Buffers are views of what was received. */
 export type Answer = Response;
@@ -78,7 +79,7 @@ export function encodeRequest(parts: RequestParts): Buffer {
 }
 
 /** Up to this size copying frames together is cheaper than a gathering write. */
-const JOIN_BYTES = 65_536;
+const JOIN_BYTES = 16_384;
 
 /** Our own machine is short of something; says nothing about the node. */
 const OWN_FAULTS: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);
@@ -154,10 +155,7 @@ class OneConnectionServer extends Server implements MemjsSocket {
     this._socket = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket === undefined) return;
-    // A reset of a connection that is still being made would wait until it is made.
-    if (socket.connecting) socket.destroy();
-    else socket.resetAndDestroy();
+    if (socket !== undefined) resetSocket(socket);
   }
 
   /** memjs would copy all that it holds for every chunk; it only ever gets whole frames here. */
@@ -189,7 +187,8 @@ class OneConnectionServer extends Server implements MemjsSocket {
 
   /** memjs calls this for socket errors and for a failed login. */
   override error(cause: unknown): void {
-    this.#end(OWN_FAULTS.has(codeOf(cause)) ? 'busy' : this.#brokenKind(), cause);
+    const isOurs = this.#phase !== 'open' && OWN_FAULTS.has(codeOf(cause));
+    this.#end(isOurs ? 'busy' : this.#brokenKind(), cause);
   }
 
   #end(kind: NodeErrorKind, cause: unknown): void {

@@ -47,6 +47,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   #isEnded = false;
   /** Calls of one session follow each other, whether the app awaits them or not. */
   #queue: Promise<unknown> = Promise.resolve();
+  #queued = 0;
 
   constructor(parts: Parts<T>, use: Use) {
     this.#parts = parts;
@@ -66,22 +67,26 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     // Now, not when its turn comes: a save before it may have brought in fields that others added.
     const mine = { origin: standing.record, fields: this.#read() };
     const { backup } = this.#parts.engine.options;
-    // A first save is awaited: until it is stored, another instance could only say that it is absent.
-    if (backup === 'await' || waitUntil === null || standing.held === null || standing.carrying !== null) {
-      return this.#enqueue(() => this.#save(mine, { isBackground: false }));
+    // A first save is awaited: until it is stored, another instance could only say that it is absent. And so is
+    // one behind other calls, which may leave the session in the cookie.
+    const { held, carrying } = standing;
+    const mayLeave = held !== null && carrying === null && this.#queued === 0;
+    if (backup === 'await' || waitUntil === null || !mayLeave) {
+      return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
     }
     const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
       const code = cause instanceof SessionError ? cause.code : 'internal';
       this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
     });
-    this.#parts.engine.memory.cache.trackWrite(standing.held.record.id, work);
+    this.#parts.engine.memory.cache.trackWrite(held.record.id, work);
     waitUntil(work);
   }
 
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
     return this.#enqueue(async () => {
       this.#assertOpen();
-      this.#use.browser.assertWritable();
+      const isBackground = this.#mustDoWithoutCookies();
+      if (!isBackground) this.#use.browser.assertWritable();
       const mine = this.#read();
       const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
       const results: R[] = [];
@@ -92,7 +97,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         results.push(await change(data));
         return readFields(data, codec, RESERVED_KEYS);
       };
-      await this.#commit(draft, mine);
+      await this.#commit(draft, mine, { isBackground });
       // The draft has run once at least, and its last run is what was stored.
       return results.at(-1) as R;
     });
@@ -145,13 +150,24 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     await standing.writeDueCookies(this.#parts.engine, browser);
   }
 
+  /** When the answer has left, a session that the browser can name is stored all the same. */
+  #mustDoWithoutCookies(): boolean {
+    const { standing, browser } = this.#use;
+    const isKnown = standing.held !== null && !standing.isSealNew && standing.carrying === null;
+    if (!isKnown || !browser.isTooLate) return false;
+    this.#parts.engine.warnOnce(
+      'late',
+      'a session was saved after its answer had begun. It is stored, but the cookie still names the version ' +
+        'before: other instances may show that one for as long as maxStale.',
+    );
+    return true;
+  }
+
   async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
-    if (this.#isEnded) {
-      if (fields.size > 0) this.#assertOpen();
-      return;
-    }
     const changes = diffFields(fieldsOf(origin), fields);
+    // Also after the session has ended: who has changed nothing need not hear of it.
     if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
+    this.#assertOpen();
     if (!isBackground) this.#use.browser.assertWritable();
     const { onConflict: policy, codec } = this.#parts.engine.options;
     const draft: Draft = async (base, isConflict) => {
@@ -220,7 +236,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   }
 
   #enqueue<R>(work: () => Promise<R>): Promise<R> {
-    const result = this.#queue.then(work);
+    this.#queued += 1;
+    const result = this.#queue.then(work).finally(() => (this.#queued -= 1));
     this.#queue = result.catch(() => undefined);
     return result;
   }

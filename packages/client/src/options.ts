@@ -85,6 +85,8 @@ export interface SessionOptions<T extends object = Record<string, unknown>> {
   clock?: Clock;
   /** For tests and simulations: random bytes. */
   random?: RandomBytes;
+  /** For tests and simulations: what the bridge is shown in place of a token made from `bridgeSecret`. */
+  bridgeToken?: () => string | Promise<string>;
   /** For tests and simulations: the seals of the cookies. */
   sealer?: Sealer;
   /** For tests and simulations: the signatures of the records. */

@@ -24,6 +24,7 @@ import type {
   VerifiedRecord,
 } from './ports.ts';
 import { LIMITS } from './protocol.ts';
+import { RESERVED_KEYS } from './session.ts';
 
 /** `typ` of every record (RFC 8725, section 3.11: explicit typing). */
 export const RECORD_TYPE = 'memsession+jwt';
@@ -148,6 +149,8 @@ function readClaims(payload: Uint8Array, expected: Expected): VerifiedRecord {
   if (ini < expected.startedAfter) return reject('expired');
   const { data, cdc = 'json' } = claims;
   if (!isObject(data) || typeof cdc !== 'string') return reject('claims');
+  // A field of such a name would take the place of a method.
+  if (Object.keys(data).some((key) => RESERVED_KEYS.has(key))) return reject('claims');
   return {
     ok: true,
     record: {
@@ -176,9 +179,9 @@ function readHistory(
 }
 
 /** The nonces in a list from a verified token. */
-export function readLog(log: unknown): readonly string[] {
+export function readLog(log: unknown, most: number = LOG_LENGTH): readonly string[] {
   if (!Array.isArray(log)) return [];
-  return log.filter((nonce): nonce is string => typeof nonce === 'string').slice(0, LOG_LENGTH);
+  return log.filter((nonce): nonce is string => typeof nonce === 'string').slice(0, most);
 }
 
 /** Field → version from a verified token, or null when it has none. */

@@ -26,6 +26,7 @@ export interface ResolvedOptions<T extends object> {
   readonly secrets: readonly string[];
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
+  readonly bridgeToken: (() => string | Promise<string>) | null;
   readonly app: string;
   readonly ttl: number;
   readonly absoluteTtl: number;
@@ -62,7 +63,11 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
   return {
     secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
     bridgeUrls: urlsOf(options.bridgeUrl ?? environment('BRIDGE_URL')),
-    bridgeSecret: bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET')),
+    bridgeSecret:
+      options.bridgeToken === undefined
+        ? bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET'))
+        : '',
+    bridgeToken: options.bridgeToken ?? null,
     app: appOf(options.app ?? environment('SESSION_APP') ?? DEFAULTS.app),
     ttl,
     absoluteTtl: wholeNumber('absoluteTtl', options.absoluteTtl ?? DEFAULTS.absoluteTtl, LONGEST_ABSOLUTE),

@@ -4,13 +4,14 @@ import { Bridge } from './bridge.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
 import type { Clock, Fetch, RandomBytes } from './ports.ts';
 import type { BatchOperation } from './protocol.ts';
-import { TokenSource } from './token.ts';
+import { TokenMaker } from './token.ts';
 import { batchRequestOf, checkResult, readBatch, readSingle, requestOf, type Answer } from './wire.ts';
 
 export interface TransportOptions {
   readonly app: string;
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
+  readonly bridgeToken: (() => string | Promise<string>) | null;
   readonly timeoutMs: number;
   readonly maxInFlight: number;
   readonly maxRecordBytes: number;
@@ -41,7 +42,9 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     const { clock, timeoutMs, maxInFlight } = options;
-    const token = new TokenSource(options);
+    const { bridgeToken } = options;
+    const token =
+      bridgeToken === null ? new TokenMaker(options) : { get: bridgeToken, drop: () => undefined };
     this.#options = options;
     this.#bridges = options.bridgeUrls.map((url) => new Bridge(url, token, options));
     const exchange = (operations: readonly Pending[]): Promise<void> => this.#exchange(operations);
