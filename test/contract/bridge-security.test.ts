@@ -372,7 +372,7 @@ test('an app over its limit gets 429, a bridge over its own 503, and health is a
     maxInFlight: 6,
     maxQueueMs: 20,
   });
-  for (const node of nodes) await node.inject({ kind: 'silent' });
+  for (const node of nodes) await node.inject({ kind: 'hang' });
   const ask = async (app: string): Promise<Response> =>
     fetch(`${bridge.url}/v1/sessions/${makeId()}`, {
       headers: { authorization: `Bearer ${await makeToken({ app })}` },

@@ -109,7 +109,7 @@ function chunked(sizes: readonly number[]): Request {
     },
   });
   let pulled = 0;
-  return new Request('http://bridge/', { method: 'PUT', body, duplex: 'half' } as RequestInit);
+  return new Request('http://bridge/', { method: 'PUT', body, duplex: 'half' });
 }
 
 test('a body without a length is refused as soon as it is too large', async () => {
@@ -125,7 +125,7 @@ test('a body without a length is refused as soon as it is too large', async () =
     method: 'PUT',
     body: endless,
     duplex: 'half',
-  } as RequestInit);
+  });
   assert.equal(await bodies.read(request, 10_000, async () => 'taken'), 'too_large');
   assert.ok(rest > 80, 'it is not read to the end');
   assert.equal(bodies.heldBytes, 0);
