@@ -23,7 +23,8 @@ after(async () => {
 const ports = (count = 3): number[] => nodes.slice(0, count).map(({ port }) => port);
 
 function start(overrides: Parameters<typeof startBridge>[1] = {}): Promise<RunningBridge> {
-  return startBridge(ports(), { adminTokens: [ADMIN_TOKEN], ...overrides });
+  // Generous: nothing here is about a node that is late.
+  return startBridge(ports(), { adminTokens: [ADMIN_TOKEN], nodeTimeoutMs: 5_000, ...overrides });
 }
 
 interface Answer {
@@ -217,10 +218,9 @@ test('a list from a file is changed in the file: the answer says how it should r
     'the problem is told',
   );
   assert.equal(bridge.cluster.status().length, 3, 'the last good list stays');
-  const overview = await (
-    await askAdmin(bridge.adminUrl ?? '', { method: 'GET', path: '/admin/overview' })
-  ).text();
-  assert.match(overview, /line 1/);
+  const overview = async (): Promise<string> =>
+    (await askAdmin(bridge.adminUrl ?? '', { method: 'GET', path: '/admin/overview' })).text();
+  await waitUntil(async () => (await overview()).includes('line 1'), 'the overview says where', 10_000);
 });
 
 test('the route of a session is explained without its record', async () => {
