@@ -72,7 +72,7 @@ function nextView(view: View, { scene, events, told }: Look & { told: readonly s
     scene,
     lastSeen: scene.instance === null ? view.lastSeen : scene,
     events: events ?? view.events,
-    story: [...told.map((text) => ({ at, text })).reverse(), ...view.story].slice(0, MOST_TOLD),
+    story: [...told.map((text) => ({ at, text })).toReversed(), ...view.story].slice(0, MOST_TOLD),
   };
 }
 
@@ -92,7 +92,7 @@ async function lookAround(before: Scene | null): Promise<Look> {
   const sight = answer as SessionSight & { instance: string; events: readonly Told[] };
   const parts = stack as StackState | null;
   const isKnown = 'version' in sight;
-  const events = [...(sight.events ?? []), ...(parts?.events ?? [])].sort((a, b) => b.at - a.at);
+  const events = [...(sight.events ?? []), ...(parts?.events ?? [])].toSorted((a, b) => b.at - a.at);
   return {
     scene: { instance: sight.instance, session: isKnown ? sight : null, stack: parts },
     events: events.slice(0, MOST_TOLD),
