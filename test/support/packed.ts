@@ -1,11 +1,28 @@
 /** The packages as they would be published: packed, and installed into folders of their own. */
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  globSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
+import { withLock } from './lock.ts';
 
 const ROOT = new URL('../..', import.meta.url).pathname;
+const CACHE = join(ROOT, 'node_modules/.cache');
 const PACKAGES = ['client', 'bridge'] as const;
+const PACKED_FROM = ['package-lock.json', 'tsconfig.json', '.dev/prepack.mjs', 'packages/**/*'];
 
 export type PackageName = (typeof PACKAGES)[number];
 
@@ -19,17 +36,42 @@ export function makeFolder(name: string): { readonly path: string; [Symbol.dispo
 }
 
 /**
- * Packs both packages into a folder, built from nothing as `npm publish` does. It works on copies, because other
- * tests use what is built meanwhile.
+ * Both packages, packed as `npm publish` does it, from nothing. Done once for one state of the sources, so that
+ * several test files can ask for it.
  */
-export function packPackages(folder: string): Tarballs {
+export function packPackages(): Tarballs {
+  const folder = join(CACHE, `packed-${hashSources()}`);
+  if (!existsSync(folder)) withLock('pack', () => (existsSync(folder) ? undefined : packInto(folder)));
+  const find = (name: PackageName): string => {
+    const { version } = readManifest(join(ROOT, 'packages', name));
+    return join(folder, `memsession-${name}-${version}.tgz`);
+  };
+  return { client: find('client'), bridge: find('bridge') };
+}
+
+/** What goes into the tarballs and how. */
+function hashSources(): string {
+  const hash = createHash('sha256');
+  const files = globSync(PACKED_FROM, { cwd: ROOT, exclude: (name) => name === 'dist' });
+  for (const file of files.toSorted()) {
+    if (statSync(join(ROOT, file)).isFile()) hash.update(`${file}\n`).update(readFileSync(join(ROOT, file)));
+  }
+  return hash.digest('hex').slice(0, 12);
+}
+
+/** It works on copies, because other tests use what is built meanwhile. */
+function packInto(folder: string): void {
   const stage = join(ROOT, '.state', `packing-${process.pid}`);
+  const fresh = join(stage, 'tarballs');
   try {
     prepareStage(stage);
-    return {
-      client: pack(join(stage, 'packages/client'), folder),
-      bridge: pack(join(stage, 'packages/bridge'), folder),
-    };
+    mkdirSync(fresh);
+    for (const name of PACKAGES) npm(join(stage, 'packages', name), ['pack', '--pack-destination', fresh]);
+    mkdirSync(CACHE, { recursive: true });
+    for (const name of readdirSync(CACHE)) {
+      if (name.startsWith('packed-')) rmSync(join(CACHE, name), { recursive: true, force: true });
+    }
+    renameSync(fresh, folder);
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
@@ -46,12 +88,6 @@ function prepareStage(stage: string): void {
   for (const name of PACKAGES) {
     symlinkSync(join(stage, 'packages', name), join(stage, 'node_modules/@memsession', name));
   }
-}
-
-function pack(packageFolder: string, folder: string): string {
-  const { name, version } = readManifest(packageFolder);
-  npm(packageFolder, ['pack', '--pack-destination', folder]);
-  return join(folder, `${name.slice(1).replace('/', '-')}-${version}.tgz`);
 }
 
 /** Installs tarballs with their dependencies, as a new project would. */
