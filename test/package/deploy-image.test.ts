@@ -133,7 +133,10 @@ async function runAsNobody(app: string, final: readonly Instruction[]): Promise<
   try {
     const url = new URL(await readUrl(child.stdout));
     if ('uid' in nobody) {
-      assert.match(readFileSync(`/proc/${child.pid}/status`, 'utf8'), new RegExp(`^Uid:\\s+${NOBODY}\\s`, 'm'));
+      assert.match(
+        readFileSync(`/proc/${child.pid}/status`, 'utf8'),
+        new RegExp(`^Uid:\\s+${NOBODY}\\s`, 'm'),
+      );
     }
     const check = (port: string): number | null => {
       const [, ...args] = words(findLast(final, 'HEALTHCHECK'));
