@@ -12,7 +12,7 @@ import type { SessionStore } from './store.ts';
 export interface AppOptions {
   readonly store: SessionStore;
   readonly cluster: Cluster;
-  readonly authenticator: Authenticator;
+  readonly authenticator: Pick<Authenticator, 'authenticate'>;
   readonly maxRecordBytes: number;
   /** Why the bridge must not get traffic now, or null. */
   readonly whyNotReady: () => string | null;

@@ -10,7 +10,7 @@ import {
   type CookieOptions,
   type SessionOptions,
 } from './options.ts';
-import type { Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
+import type { BridgeTokens, Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
 import { APP_NAME, LIMITS } from './protocol.ts';
 
 /** Shorter secrets can be guessed (RFC 7518, section 3.2: a key of at least the hash's length). */
@@ -49,6 +49,7 @@ export interface ResolvedOptions<T extends object> {
   readonly random: RandomBytes;
   readonly sealer: Sealer | null;
   readonly recordCodec: RecordCodec | null;
+  readonly bridgeTokens: BridgeTokens | null;
   readonly holder: object;
 }
 
@@ -87,6 +88,7 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     random: options.random ?? systemRandom,
     sealer: options.sealer ?? null,
     recordCodec: options.recordCodec ?? null,
+    bridgeTokens: options.bridgeTokens ?? null,
     holder: options.holder ?? globalThis,
   };
 }

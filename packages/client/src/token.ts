@@ -1,6 +1,6 @@
 /** The token with which the client shows a bridge who it is. */
 import { SignJWT } from 'jose';
-import type { Clock } from './ports.ts';
+import type { BridgeTokens, Clock } from './ports.ts';
 import { TOKEN_AUDIENCE, TOKEN_MAX_SECONDS, TOKEN_SCOPE } from './protocol.ts';
 
 /** Milliseconds before its end at which a token is replaced; bridges' clocks may differ by so much. */
@@ -13,7 +13,7 @@ export interface TokenOptions {
 }
 
 /** Makes tokens and keeps the last one; the next is made before the last one ends. */
-export class TokenSource {
+export class TokenSource implements BridgeTokens {
   readonly #options: TokenOptions;
   readonly #secret: Uint8Array;
   #token: string | null = null;

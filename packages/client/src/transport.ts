@@ -2,7 +2,7 @@
 import { OperationQueue, type Pending } from './batch.ts';
 import { Bridge } from './bridge.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
-import type { Clock, Fetch, RandomBytes } from './ports.ts';
+import type { BridgeTokens, Clock, Fetch, RandomBytes } from './ports.ts';
 import type { BatchOperation } from './protocol.ts';
 import { TokenSource } from './token.ts';
 import { batchRequestOf, checkResult, readBatch, readSingle, requestOf, type Answer } from './wire.ts';
@@ -17,6 +17,8 @@ export interface TransportOptions {
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: RandomBytes;
+  /** In place of tokens made with the secret. */
+  readonly bridgeTokens?: BridgeTokens | null;
 }
 
 /** Share of the time left that a try gets when another can follow: a bridge that hangs leaves time for the next. */
@@ -41,9 +43,9 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     const { clock, timeoutMs, maxInFlight } = options;
-    const token = new TokenSource(options);
+    const tokens = options.bridgeTokens ?? new TokenSource(options);
     this.#options = options;
-    this.#bridges = options.bridgeUrls.map((url) => new Bridge(url, token, options));
+    this.#bridges = options.bridgeUrls.map((url) => new Bridge(url, tokens, options));
     const exchange = (operations: readonly Pending[]): Promise<void> => this.#exchange(operations);
     this.#queue = new OperationQueue({ clock, timeoutMs, maxInFlight, exchange });
   }
