@@ -13,6 +13,13 @@ import { fileURLToPath } from 'node:url';
 
 const ROOT = dirname(dirname(fileURLToPath(import.meta.url)));
 const STAMP = join(ROOT, 'node_modules', '.installed-from');
+/** What the packages are compiled from; a part with the types of another platform is one of its own. */
+const PROJECTS = [
+  'packages/client',
+  'packages/client/tsconfig.node.json',
+  'packages/client/tsconfig.next.json',
+  'packages/bridge',
+];
 /** The first Node that runs TypeScript by itself without a warning. */
 const OLDEST_USABLE = [24, 3];
 
@@ -29,7 +36,8 @@ function installWhenStale() {
   const isFirst = !existsSync(join(ROOT, 'node_modules'));
   console.log(isFirst ? 'Installing dependencies (once, about a minute) …' : 'Updating dependencies …');
   // The installer warns that this machine's Node is older than some packages want; the pinned one is not.
-  const args = [isFirst ? 'ci' : 'install', '--no-audit', '--no-fund', '--loglevel=error'];
+  // Not "npm ci": it refuses a lock file as soon as a registry lacks an optional package of another platform.
+  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
   const windows = process.platform === 'win32';
   const { status } = spawnSync(windows ? 'npm.cmd' : 'npm', args, {
     cwd: ROOT,
@@ -37,10 +45,7 @@ function installWhenStale() {
     shell: windows,
   });
   if (status !== 0) fail(`"npm ${args.join(' ')}" failed; its output is above.`);
-  const now = createHash('sha256')
-    .update(readFileSync(join(ROOT, 'package-lock.json')))
-    .digest('hex');
-  writeFileSync(STAMP, now);
+  writeFileSync(STAMP, wanted);
 }
 
 /** The pinned Node; where its install script was not allowed to run, this Node when it is new enough. */
@@ -64,14 +69,10 @@ function usableNode() {
 
 function build(node) {
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(
-    node,
-    [tsc, '--build', 'packages/client', 'packages/client/tsconfig.node.json', 'packages/bridge'],
-    {
-      cwd: ROOT,
-      stdio: 'inherit',
-    },
-  );
+  const { status } = spawnSync(node, [tsc, '--build', ...PROJECTS], {
+    cwd: ROOT,
+    stdio: 'inherit',
+  });
   if (status !== 0) fail('The packages do not compile; the errors are above.');
 }
 

@@ -20,7 +20,7 @@ const FILE_TIMEOUT_MS = 600_000;
 const words = process.argv.slice(2).map((word) => word.replace(/^(\.\/)?test\//, ''));
 const files = globSync('test/**/*.test.ts', { cwd: ROOT, exclude: ['**/node_modules/**'] })
   .filter((file) => words.length === 0 || words.some((word) => relative('test', file).includes(word)))
-  .sort();
+  .toSorted();
 
 if (files.length === 0) {
   console.error(`No test file matches: ${words.join(' ')}`);

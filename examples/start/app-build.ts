@@ -32,7 +32,7 @@ function hashSources(): string {
   const isOutput = (path: string): boolean => /(^|\/)(\.next|node_modules)(\/|$)/.test(path);
   for (const path of globSync(SOURCES, { cwd: ROOT })
     .filter((each) => !isOutput(each))
-    .sort()) {
+    .toSorted()) {
     if (!statSync(join(ROOT, path)).isFile()) continue;
     hash
       .update(path)

@@ -1,5 +1,6 @@
 /** One direction of a proxied connection, and what it does to the bytes on their way. */
 import type { Socket } from 'node:net';
+import { resetSocket } from '../../packages/bridge/src/reset-socket.ts';
 
 /** What is done to the bytes of one direction. Several work together. */
 export interface Toxics {
@@ -88,7 +89,7 @@ export class FaultPipe {
 
   #pump(): void {
     clearTimeout(this.#timer);
-    while (this.#toxics.isHeld !== true) {
+    while (this.#toxics.isHeld !== true && !this.#options.sink.destroyed) {
       const [piece] = this.#queue;
       if (piece === undefined) return;
       const waitMs = piece.readyAt - performance.now();
@@ -115,7 +116,7 @@ export class FaultPipe {
     if (part.length > 0 && sink.writable) sink.write(part);
     if (this.#passedBytes < limit) return;
     source.destroy();
-    if (this.#toxics.isResetting === true) sink.resetAndDestroy();
+    if (this.#toxics.isResetting === true) resetSocket(sink);
     else sink.end();
   }
 }

@@ -2,6 +2,7 @@
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
+import { resetSocket } from '../../packages/bridge/src/reset-socket.ts';
 import { FaultPipe } from './fault-pipe.ts';
 import type { Toxics } from './fault-pipe.ts';
 
@@ -86,7 +87,7 @@ export class FaultProxy {
   /** Resets all open connections on the client's side, and closes them on the target's. */
   resetPeers(): void {
     for (const link of this.#links) {
-      link.client.resetAndDestroy();
+      resetSocket(link.client);
       link.target.destroy();
     }
   }

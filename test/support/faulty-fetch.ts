@@ -10,12 +10,16 @@ import type { Fetch } from '../../packages/client/src/index.ts';
  */
 export type Fault = 'refuse' | 'hang' | 'lose' | 'html' | 'redirect';
 
+export type Step = (pass: () => Promise<Response>) => Promise<Response>;
+
 export class FaultyFetch {
   readonly #fetch: Fetch;
   /** Start of a URL → what happens there. */
   readonly #faults = new Map<string, Fault>();
   /** What happens to the next requests, one each; before the lasting faults. */
   readonly #once: Fault[] = [];
+  /** What is done with the next requests, one each; before everything else. */
+  readonly #steps: Step[] = [];
   /** Requests that have been held back and wait to be let through. */
   readonly #held: (() => void)[] = [];
   #isHolding = false;
@@ -37,9 +41,19 @@ export class FaultyFetch {
     this.#once.push(fault);
   }
 
+  /** The next request is handled by the test: it passes it on, or not, when it likes. */
+  script(step: Step): void {
+    this.#steps.push(step);
+  }
+
   /** Answers wait until they are released. */
   hold(): void {
     this.#isHolding = true;
+  }
+
+  /** New answers no longer wait; those that do, still do. */
+  letNewPass(): void {
+    this.#isHolding = false;
   }
 
   release(): void {
@@ -53,6 +67,8 @@ export class FaultyFetch {
 
   readonly fetch: Fetch = async (url, init) => {
     this.count += 1;
+    const step = this.#steps.shift();
+    if (step !== undefined) return step(() => this.#fetch(url, init));
     const fault = this.#once.shift() ?? this.#faultAt(url);
     switch (fault) {
       case null:

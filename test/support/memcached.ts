@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import { requireProgram } from './install.ts';
 import { waitUntil } from './wait.ts';
@@ -23,8 +24,8 @@ export interface Memcached {
   readonly pid: number;
   /** Ends the process as `kill -9` does; its memory is lost. Resolves when it is gone. */
   kill(): Promise<void>;
-  /** SIGSTOP: connections stay, nothing is answered. */
-  stop(): void;
+  /** SIGSTOP: connections stay, nothing is answered. Resolves when all its threads stand still. */
+  stop(): Promise<void>;
   /** SIGCONT. */
   resume(): void;
   /** Kills it if it runs and starts it empty on the same port. Resolves when it answers. */
@@ -112,8 +113,9 @@ class Process implements Memcached {
     await exited;
   }
 
-  stop(): void {
+  async stop(): Promise<void> {
     this.#child?.kill('SIGSTOP');
+    await waitUntil(() => isStopped(this.pid), 'memcached has stopped');
   }
 
   resume(): void {
@@ -166,6 +168,13 @@ class Process implements Memcached {
 
 function hasExited(child: ChildProcess): boolean {
   return child.exitCode !== null || child.signalCode !== null;
+}
+
+/** Threads stop one after the other. Where there is no /proc nobody can tell, and stopped is assumed. */
+function isStopped(pid: number): boolean {
+  const tasks = `/proc/${pid}/task`;
+  if (!existsSync(tasks)) return true;
+  return readdirSync(tasks).every((task) => /\) T /.test(readFileSync(`${tasks}/${task}/stat`, 'utf8')));
 }
 
 /** A port that was free a moment ago. */

@@ -78,8 +78,13 @@ function collect(socket: Socket): Promise<Exchange> {
     }, LIMIT_MS);
     socket.once('close', () => finish(true));
     socket.on('data', (chunk: Buffer) => {
-      const bytes = splitter.take(chunk);
-      if (bytes !== null) answers.push(...decodeFrames(bytes));
+      try {
+        const bytes = splitter.take(chunk);
+        if (bytes !== null) answers.push(...decodeFrames(bytes));
+      } catch {
+        // A line of text: the server does not want this connection.
+        socket.destroy();
+      }
       if (answers.at(-1)?.opaque === LAST) finish(false);
     });
   });

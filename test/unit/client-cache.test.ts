@@ -111,23 +111,25 @@ test('parallel reads of one session share one request', async () => {
 });
 
 test('a fresh read never joins a read that has already left', async () => {
-  const { net, browser, start } = setUp();
-  const [one, other] = [start(), start()];
-  await change(one, browser, (session) => (session.views = 1));
+  const { bridge, net, clock, browser, start } = setUp();
+  const other = createInstance(bridge.fetch, { clock });
+  await change(other, browser, (session) => (session.views = 1));
   const tab = browser.clone();
   const reader = start();
-  await look(reader, tab);
   net.hold();
   const early = reader.manager.getSession(tab.request(), { fresh: true });
+  let isEarlyDone = false;
+  void early.then(() => (isEarlyDone = true));
   while (net.heldCount === 0) await new Promise((resolve) => setImmediate(resolve));
-  const write = change(other, browser, (session) => (session.views = 2));
-  // The held read has its answer; the write, and the read that comes after it, do not wait for that.
-  while (net.heldCount < 2) await new Promise((resolve) => setImmediate(resolve));
-  net.release();
-  await write;
+  // The early read has been answered on the bridge; its answer is still on the way.
+  await change(other, browser, (session) => (session.views = 2));
+  net.letNewPass();
   const late = await reader.manager.getSession(tab.request(), { fresh: true });
   assert.equal(late.views, 2);
+  assert.equal(isEarlyDone, false);
+  net.release();
   await early;
+  assert.deepEqual(await look(reader, browser), { views: 2 });
 });
 
 test('a session that was certainly absent is not asked for again at once', async () => {
@@ -261,6 +263,58 @@ test('a session that another instance saved meanwhile is not rolled back by a re
   assert.deepEqual(await look(one, tab), { views: 1 });
   assert.deepEqual(await look(other, browser), { views: 3 });
   assert.deepEqual(await look(start(), browser), { views: 3 });
+});
+
+test('two instances that restore at once leave the newer version', async () => {
+  const { bridge, net, clock, browser, start } = setUp();
+  const older = createInstance(bridge.fetch, { clock, maxStale: 0 });
+  const newer = start({ maxStale: 0 });
+  await change(older, browser, (session) => (session.views = 1));
+  const tab = browser.clone();
+  for (const views of [2, 3, 4]) await change(newer, browser, (session) => (session.views = views));
+  bridge.wipe();
+  net.script((pass) => pass());
+  // Between the newer one's 404 and its write, the older one comes first.
+  net.script(async (pass) => {
+    assert.deepEqual(await look(older, tab), { views: 1 });
+    return pass();
+  });
+  assert.deepEqual(await look(newer, browser), { views: 4 });
+  assert.deepEqual(newer.told('restore'), [{ type: 'restore', version: 5, reason: 'older' }]);
+  assert.deepEqual(await look(start(), browser), { views: 4 });
+});
+
+test('a version below the browser’s floor is not restored', async () => {
+  const { bridge, browser, start } = setUp();
+  const [one, other] = [start(), start()];
+  await change(one, browser, (session) => (session.views = 1));
+  await change(other, browser, (session) => (session.views = 2));
+  bridge.wipe();
+  assert.deepEqual(await look(one, browser), {});
+  assert.equal(bridge.items.size, 0);
+});
+
+test('a write lives no longer than the session may', async () => {
+  const { bridge, clock, browser, start } = setUp();
+  const instance = start({ ttl: 1000, absoluteTtl: 1500 });
+  await change(instance, browser, (session) => (session.views = 1));
+  clock.advance(900);
+  await change(instance, browser, (session) => (session.views = 2));
+  const [first, second] = bridge.operations.filter(({ method }) => method === 'PUT');
+  assert.equal(first?.ttl, 1000);
+  assert.ok(second?.ttl === 600 || second?.ttl === 599);
+});
+
+test('while data is carried, a request finds out about the outage once', async () => {
+  const { net, clock, browser, start } = setUp();
+  const instance = start();
+  await change(instance, browser, (session) => (session.views = 1));
+  net.set('refuse');
+  await change(instance, browser, (session) => (session.views = 2));
+  clock.advance(6);
+  const before = net.count;
+  assert.deepEqual(await look(instance, browser), { views: 2 });
+  assert.equal(net.count - before, 2);
 });
 
 test('all copies of the module in one process share one memory', async () => {

@@ -196,6 +196,41 @@ test('an old record that is put back is below the floor, and gives no data', asy
   assert.deepEqual(await look(createInstance(bridge.fetch), browser), { role: 'guest' });
 });
 
+test('a save that finds only an older record stores its whole data above both', async () => {
+  const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] } });
+  const browser = new TestBrowser();
+  const instance = createInstance(bridge.fetch);
+  await change(instance, browser, (session) => (session.views = 1));
+  const [key] = [...bridge.items.keys()];
+  assert.ok(key !== undefined);
+  const old = bridge.items.get(key);
+  assert.ok(old);
+  await change(instance, browser, (session) => (session.userId = '42'));
+  await change(instance, browser, (session) => (session.cart = ['apple']));
+  bridge.items.set(key, old);
+  await change(instance, browser, (session) => (session.views = 2));
+  assert.equal(bridge.items.get(key)?.version, 4);
+  assert.deepEqual(instance.told('restore'), [{ type: 'restore', version: 4, reason: 'older' }]);
+  const whole = { views: 2, userId: '42', cart: ['apple'] };
+  assert.deepEqual(await look(createInstance(bridge.fetch), browser), whole);
+});
+
+test('an answer whose ETag is not the version of its record is a lie, and no outage logs anybody out', async () => {
+  const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] } });
+  const browser = new TestBrowser();
+  const instance = createInstance(bridge.fetch, { maxStale: 0 });
+  await change(instance, browser, (session) => (session.userId = '42'));
+  const [key] = [...bridge.items.keys()];
+  assert.ok(key !== undefined);
+  const true_ = bridge.items.get(key);
+  assert.ok(true_);
+  bridge.items.set(key, { ...true_, version: 9 });
+  await assert.rejects(look(createInstance(bridge.fetch), browser), { code: 'invalid_response' });
+  const stale = await instance.manager.getSession(browser.request());
+  assert.equal(stale.userId, '42');
+  assert.equal(stale.meta.stale, true);
+});
+
 test('a record that is none of ours is never overwritten by a save on top of it', async () => {
   const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] } });
   const browser = new TestBrowser();

@@ -39,6 +39,7 @@ function setUp(): SetUp {
       app: 'default',
       bridgeUrls: urls,
       bridgeSecret: BRIDGE_SECRET,
+      bridgeToken: null,
       timeoutMs,
       maxInFlight,
       maxRecordBytes: 1000,

@@ -24,6 +24,7 @@ export interface AppOptions {
 type Env = { Variables: { app: string } };
 
 /** The HTTP interface for clients. */
+// oxlint-disable-next-line max-lines-per-function -- all routes are meant to be read on one screen
 export function createApp(options: AppOptions): Hono<Env> {
   const { store, cluster, authenticator, maxRecordBytes, log } = options;
   const app = new Hono<Env>();

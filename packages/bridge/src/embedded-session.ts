@@ -4,6 +4,7 @@ import { decodeFrames, FrameSplitter, MAGIC } from './binary-frames.ts';
 import type { Frame } from './binary-frames.ts';
 import type { Commands } from './embedded-commands.ts';
 import type { Clock } from './node.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** What an embedded node can be made to do instead of answering. */
 export type EmbeddedFault =
@@ -47,6 +48,7 @@ export class EmbeddedSession {
   #held: Buffer[] = [];
   /** When the last delayed answer leaves; later ones do not overtake it. */
   #lastLeavesAt = 0;
+  readonly #cancels: Set<() => void> = new Set();
 
   constructor(socket: Socket, options: SessionOptions) {
     this.#socket = socket;
@@ -54,11 +56,12 @@ export class EmbeddedSession {
     socket.on('data', (chunk) => this.#receive(chunk));
     // A client that resets its connection is no failure of this process.
     socket.on('error', () => {});
+    socket.once('close', () => this.#cancels.forEach((cancel) => cancel()));
     if (options.fault()?.kind === 'ascii_error') this.#refuseInText();
   }
 
   reset(): void {
-    this.#socket.resetAndDestroy();
+    resetSocket(this.#socket);
   }
 
   resume(): void {
@@ -105,7 +108,7 @@ export class EmbeddedSession {
     } else if (fault.kind === 'fin') {
       this.#socket.end();
     } else if (fault.kind === 'reset') {
-      this.#socket.resetAndDestroy();
+      resetSocket(this.#socket);
     } else if (fault.kind === 'partial') {
       this.#socket.write(bytes.subarray(0, fault.bytes));
       if (fault.isClosing) this.#socket.end();
@@ -122,9 +125,11 @@ export class EmbeddedSession {
       return;
     }
     this.#lastLeavesAt = leavesAt;
-    this.#options.clock.after(leavesAt - now, () => {
+    const cancel = this.#options.clock.after(leavesAt - now, () => {
+      this.#cancels.delete(cancel);
       if (this.#socket.writable) this.#socket.write(bytes);
     });
+    this.#cancels.add(cancel);
   }
 
   #refuseInText(): void {

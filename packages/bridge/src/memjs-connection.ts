@@ -34,6 +34,13 @@ export interface ConnectionOptions extends MemjsSocketOptions {
   readonly firstOpaque?: number;
 }
 
+export interface ConnectionEvents {
+  /** Once, when requests can be sent without waiting. */
+  onReady(): void;
+  /** Once, before the requests that wait learn of it. */
+  onEnd(end: ConnectionEnd): void;
+}
+
 /** How a connection ended. */
 export interface ConnectionEnd {
   readonly wasReady: boolean;
@@ -49,7 +56,7 @@ const LATE_MS = 20;
 
 export class MemjsConnection {
   readonly #options: ConnectionOptions;
-  readonly #onEnd: (end: ConnectionEnd) => void;
+  readonly #events: ConnectionEvents;
   readonly #socket: MemjsSocket;
   /** Sent, by opaque number, in the order of sending. */
   readonly #sent: Map<number, Exchange> = new Map();
@@ -62,18 +69,17 @@ export class MemjsConnection {
   #ringsAt = Number.POSITIVE_INFINITY;
   #cancelRing: () => void = () => {};
 
-  /** `onEnd` is called once, before the requests that wait learn of it. */
-  constructor(options: ConnectionOptions, onEnd: (end: ConnectionEnd) => void) {
+  constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
-    this.#onEnd = onEnd;
+    this.#events = events;
     this.#opaque = (options.firstOpaque ?? 1) - 1;
     this.#openBy = options.clock.now() + options.timeoutMs;
-    this.#ringAt(this.#openBy);
     this.#socket = openMemjsSocket(options, {
       onOpen: () => this.#ready(),
       onAnswer: (answer) => this.#answered(answer),
       onEnd: (kind, cause) => this.#giveUp(kind, { cause, isLoss: kind === 'closed' }),
     });
+    this.#ringAt(this.#openBy);
   }
 
   get isReady(): boolean {
@@ -105,6 +111,7 @@ export class MemjsConnection {
   #ready(): void {
     this.#state = 'ready';
     this.#flush();
+    this.#events.onReady();
   }
 
   #flush(): void {
@@ -214,7 +221,7 @@ export class MemjsConnection {
     this.#state = 'dead';
     this.#cancelRing();
     this.#socket.destroy();
-    this.#onEnd({ wasReady, isLoss, cause });
+    this.#events.onEnd({ wasReady, isLoss, cause });
     const waiting = [...this.#sent.values(), ...this.#unsent].filter((exchange) => exchange.isWaiting);
     this.#sent.clear();
     this.#unsent = [];

@@ -22,8 +22,8 @@ export class MemjsPool {
   }
 
   /**
-   * The connection with the least load. Others are opened beside it when it has something to do, and are used
-   * when they are ready; only without any does a request wait for a connection, all of them for the same one.
+   * The connection with the least load. Only without any that is ready does a request wait for one to be made,
+   * all of them for the same one; the others are made one after the other, and used when they are ready.
    */
   pick(): MemjsConnection {
     let best: MemjsConnection | undefined;
@@ -33,7 +33,7 @@ export class MemjsPool {
       else if (best === undefined || connection.load < best.load) best = connection;
     }
     if (best === undefined) return opening ?? this.#open();
-    if (best.load > 0 && opening === undefined) this.#openSpare();
+    if (opening === undefined) this.#openSpare();
     return best;
   }
 
@@ -48,7 +48,10 @@ export class MemjsPool {
   }
 
   #open(): MemjsConnection {
-    const connection = new MemjsConnection(this.#options, (end) => this.#ended(connection, end));
+    const connection = new MemjsConnection(this.#options, {
+      onReady: () => this.#openSpare(),
+      onEnd: (end) => this.#ended(connection, end),
+    });
     this.#connections.add(connection);
     return connection;
   }

@@ -15,6 +15,7 @@ import {
   STATUSES,
 } from './binary-frames.ts';
 import type { NodeErrorKind } from './node.ts';
+import { resetSocket } from './reset-socket.ts';
 
 /** An answer as memjs parsed it. Buffers are views of what was received. */
 export type Answer = Response;
@@ -154,10 +155,7 @@ class OneConnectionServer extends Server implements MemjsSocket {
     this._socket = undefined;
     const socket = this.#socket;
     this.#socket = undefined;
-    if (socket === undefined) return;
-    // A reset of a connection that is still being made would wait until it is made.
-    if (socket.connecting) socket.destroy();
-    else socket.resetAndDestroy();
+    if (socket !== undefined) resetSocket(socket);
   }
 
   /** memjs would copy all that it holds for every chunk; it only ever gets whole frames here. */
@@ -189,7 +187,8 @@ class OneConnectionServer extends Server implements MemjsSocket {
 
   /** memjs calls this for socket errors and for a failed login. */
   override error(cause: unknown): void {
-    this.#end(OWN_FAULTS.has(codeOf(cause)) ? 'busy' : this.#brokenKind(), cause);
+    const isOurs = this.#phase !== 'open' && OWN_FAULTS.has(codeOf(cause));
+    this.#end(isOurs ? 'busy' : this.#brokenKind(), cause);
   }
 
   #end(kind: NodeErrorKind, cause: unknown): void {

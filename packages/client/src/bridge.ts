@@ -1,8 +1,9 @@
 /** One bridge: the only fetch(), its deadline, and whether it is worth a try. */
 import { Breaker } from './breaker.ts';
 import { SessionUnavailableError, type SessionError } from './errors.ts';
-import type { BridgeTokens, Clock, Fetch, RandomBytes } from './ports.ts';
+import type { Clock, Fetch, RandomBytes } from './ports.ts';
 import { PATHS } from './protocol.ts';
+import type { TokenSource } from './token.ts';
 import type { WireRequest } from './wire.ts';
 
 export interface BridgeOptions {
@@ -20,13 +21,13 @@ export interface Exchange<R> {
 
 export class Bridge {
   readonly #url: string;
-  readonly #tokens: BridgeTokens;
+  readonly #token: TokenSource;
   readonly #options: BridgeOptions;
   readonly #breaker: Breaker;
 
-  constructor(url: string, tokens: BridgeTokens, options: BridgeOptions) {
+  constructor(url: string, token: TokenSource, options: BridgeOptions) {
     this.#url = url;
-    this.#tokens = tokens;
+    this.#token = token;
     this.#options = options;
     const { clock, random, timeoutMs } = options;
     const probe = (): Promise<boolean> => this.#probe();
@@ -54,7 +55,7 @@ export class Bridge {
       });
     });
     const exchange = async (): Promise<R> => {
-      const authorization = `Bearer ${await this.#tokens.get()}`;
+      const authorization = `Bearer ${await this.#token.get()}`;
       const response = await this.#options.fetch(this.#url + request.path, {
         method: request.method,
         headers: { ...request.headers, authorization },
@@ -79,7 +80,7 @@ export class Bridge {
 
   /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
   failed(error: SessionError): void {
-    if (error.code === 'unauthorized') this.#tokens.drop();
+    if (error.code === 'unauthorized') this.#token.drop();
     if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
     else this.#breaker.succeeded();
   }

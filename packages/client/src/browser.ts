@@ -41,6 +41,11 @@ export class Browser {
     return (this.#jar.whyReadOnly?.() ?? null) === null;
   }
 
+  /** Whether cookies could have been set earlier in this request. */
+  get isTooLate(): boolean {
+    return this.#jar.whyReadOnly?.() === 'cookies_sent';
+  }
+
   /** @throws SessionError `read_only` or `cookies_sent`. */
   assertWritable(): void {
     const reason = this.#jar.whyReadOnly?.() ?? null;

@@ -25,8 +25,15 @@ export function carry(
   const base = earlier?.base ?? (before !== null && 'version' in before ? before.version : 0);
   const versions = new Map(earlier?.changes ?? []);
   for (const key of changedKeys(changes)) versions.set(key, record.version);
-  return { record, base, changes: versions };
+  const log = earlier === null ? record.log : [earlier.record.nonce, ...earlier.record.log];
+  return { record: { ...record, log: log.slice(0, LONGEST_LOG) }, base, changes: versions };
 }
+
+/**
+ * Carried saves that are known again. Any of them may have reached the nodes, so a long outage needs a longer
+ * log than a stored record has.
+ */
+const LONGEST_LOG = 64;
 
 /** What is sealed into the cookie; {@link readCarried} is its reverse. */
 export function writeCarried({ record, base, changes }: Carried, app: string): object {
@@ -63,7 +70,7 @@ export function readCarried(payload: unknown, { id, app }: { id: string; app: st
     savedAt: iat,
     startedAt: ini,
     nonce: jti,
-    log: readLog(log),
+    log: readLog(log, LONGEST_LOG),
     changed,
     cut: base,
     codec: cdc,
@@ -104,6 +111,11 @@ export function planReturn(carried: Carried, stored: SessionRecord): ReturnPlan 
   const kept = without(wanted, lost);
   if (changedKeys(kept).length === 0) return { kind: 'superseded', lost };
   return { kind: 'write', fields: applyChanges(fieldsOf(stored), kept), changes: kept, version, lost };
+}
+
+/** The record with which carried data returns when no node has anything. */
+export function restoringRecord({ record }: Carried): SessionRecord {
+  return { ...record, log: record.log.slice(0, LOG_LENGTH) };
 }
 
 /**

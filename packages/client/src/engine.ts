@@ -15,6 +15,8 @@ export interface Engine<T extends object> {
   readonly sealer: Sealer;
   /** Never throws. */
   readonly emit: OnEvent;
+  /** Tells the developer something, once for all copies of this module in the process. */
+  readonly warnOnce: (topic: string, text: string) => void;
   /** Whole seconds since 1970. */
   readonly nowSeconds: () => number;
 }
@@ -40,12 +42,18 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
     codec: options.codec,
   });
   const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
+  const memory = instanceMemory(holder, identity, options.cache);
   return {
     options,
-    memory: instanceMemory(holder, identity, options.cache),
+    memory,
     remote,
     sealer: options.sealer ?? createSealer(secrets),
     emit,
+    warnOnce: (topic, text) => {
+      if (memory.said.has(topic)) return;
+      memory.said.add(topic);
+      console.warn(`memsession: ${text}`);
+    },
     nowSeconds: () => Math.floor(clock.now() / 1000),
   };
 }

@@ -68,7 +68,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     const { backup } = this.#parts.engine.options;
     // A first save is awaited: until it is stored, another instance could only say that it is absent.
     if (backup === 'await' || waitUntil === null || standing.held === null || standing.carrying !== null) {
-      return this.#enqueue(() => this.#save(mine, { isBackground: false }));
+      return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
     }
     const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
       const code = cause instanceof SessionError ? cause.code : 'internal';
@@ -81,7 +81,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
     return this.#enqueue(async () => {
       this.#assertOpen();
-      this.#use.browser.assertWritable();
+      const isBackground = this.#mustDoWithoutCookies();
+      if (!isBackground) this.#use.browser.assertWritable();
       const mine = this.#read();
       const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
       const results: R[] = [];
@@ -92,7 +93,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         results.push(await change(data));
         return readFields(data, codec, RESERVED_KEYS);
       };
-      await this.#commit(draft, mine);
+      await this.#commit(draft, mine, { isBackground });
       // The draft has run once at least, and its last run is what was stored.
       return results.at(-1) as R;
     });
@@ -143,6 +144,19 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     const { standing, browser } = this.#use;
     if (this.#isEnded || !browser.canWrite) return;
     await standing.writeDueCookies(this.#parts.engine, browser);
+  }
+
+  /** When the answer has left, a session that the browser can name is stored all the same. */
+  #mustDoWithoutCookies(): boolean {
+    const { standing, browser } = this.#use;
+    const isKnown = standing.held !== null && !standing.isSealNew && standing.carrying === null;
+    if (!isKnown || !browser.isTooLate) return false;
+    this.#parts.engine.warnOnce(
+      'late',
+      'a session was saved after its answer had begun. It is stored, but the cookie still names the version ' +
+        'before: other instances may show that one for as long as maxStale.',
+    );
+    return true;
   }
 
   async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {

@@ -1,6 +1,6 @@
 /** How data that the browser carried through an outage comes back to the nodes. */
 import type { Held } from './cache.ts';
-import { planReturn, returningRecord, type Carried } from './carried.ts';
+import { planReturn, restoringRecord, returningRecord, type Carried } from './carried.ts';
 import type { Engine } from './engine.ts';
 import { SessionUnavailableError } from './errors.ts';
 import { includesSave } from './history.ts';
@@ -32,8 +32,8 @@ export class Homecoming<T extends object> {
     const { id } = carried.record;
     const known = this.#holdings.trusted({ id, floor: 0 });
     if (known !== null && includesSave(known.record, carried.record.nonce)) return found(known);
-    // Other requests with the same cookie may be bringing it home: the answer must not be older than this call.
-    const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh: true });
+    // It may be cached: what is older than what is stored is found out by the write.
+    const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh: false });
     if (loaded.kind === 'absent') return this.#store(carried, index, null);
     if (loaded.kind !== 'found') return loaded;
     const { held, isStale } = loaded;
@@ -61,7 +61,7 @@ export class Homecoming<T extends object> {
   }
 
   #next(carried: Carried, stored: Stored | null): Next {
-    if (stored === null) return { kind: 'write', record: carried.record, condition: 'absent' };
+    if (stored === null) return { kind: 'write', record: restoringRecord(carried), condition: 'absent' };
     const plan = planReturn(carried, stored.record);
     if (plan.kind !== 'included' && plan.lost.length > 0) {
       this.#engine.emit({ type: 'conflict', version: stored.record.version, round: 0, keys: plan.lost });

@@ -62,6 +62,11 @@ export interface SessionManager<T extends object> {
    * long as its request lasts. The jar is read before anything else happens.
    */
   readonly load: (jar: CookieJar, options?: LoadOptions) => Promise<Session<T>>;
+  /**
+   * For adapters: confirms a session that {@link load} gave with a bridge, and keeps its unsaved changes.
+   * @throws SessionUnavailableError it cannot be confirmed.
+   */
+  readonly confirm: (session: Session<T>) => Promise<void>;
 }
 
 /** One request's session, and where its cookies go. */
@@ -80,14 +85,19 @@ export function createSessionManager<T extends object = Record<string, unknown>>
   const resolved = resolveOptions(options);
   const opener = new SessionOpener(createParts(resolved));
   const visits = new RequestVisits(opener, resolved.waitUntil);
+  const loaded = new WeakMap<Session<T>, SessionHandle<T>>();
   return {
     getSession: (request, given = {}) => visits.getSession(request, given),
     withSession:
       (handler) =>
       (request, ...rest) =>
         visits.run(request, () => handler(request, ...rest)),
-    load: async (jar, { fresh = false, waitUntil = resolved.waitUntil } = {}) =>
-      (await opener.open(jar, { isFresh: fresh, waitUntil: waitUntil ?? null })).session,
+    load: async (jar, { fresh = false, waitUntil = resolved.waitUntil } = {}) => {
+      const handle = await opener.open(jar, { isFresh: fresh, waitUntil: waitUntil ?? null });
+      loaded.set(handle.session, handle);
+      return handle.session;
+    },
+    confirm: async (session) => loaded.get(session)?.confirm(),
   };
 }
 

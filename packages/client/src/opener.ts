@@ -13,6 +13,10 @@ import type { Loaded } from './recovery.ts';
 import type { Identity } from './seal.ts';
 import { Standing } from './standing.ts';
 
+const PLAIN_COOKIES =
+  'on plain-http localhost the session cookies are neither Secure nor prefixed with __Host-. ' +
+  'Set the option cookie.secure to true where this is wrong, to false to confirm it.';
+
 export interface OpenOptions {
   /** Confirm the session even when it is cached; throws where that cannot be done. */
   readonly isFresh: boolean;
@@ -33,7 +37,7 @@ export class SessionOpener<T extends object> {
   open(jar: CookieJar, options: OpenOptions): SessionHandle<T> | Promise<SessionHandle<T>> {
     const browser = new Browser(jar, {
       cookie: this.#parts.engine.options.cookie,
-      onPlain: () => this.#warnOnce(),
+      onPlain: () => this.#parts.engine.warnOnce('plain', PLAIN_COOKIES),
     });
     if (browser.seals.length === 0) return this.#handle(browser, new Standing(), options);
     const handle = options.isFresh ? null : this.#openFromMemory(browser, options);
@@ -116,16 +120,6 @@ export class SessionOpener<T extends object> {
 
   #handle(browser: Browser, standing: Standing, { waitUntil }: OpenOptions): SessionHandle<T> {
     return new SessionHandle(this.#parts, { browser, standing, waitUntil });
-  }
-
-  #warnOnce(): void {
-    const { said } = this.#parts.engine.memory;
-    if (said.has('plain')) return;
-    said.add('plain');
-    console.warn(
-      'memsession: on plain-http localhost the session cookies are neither Secure nor prefixed with __Host-. ' +
-        'Set the option cookie.secure to true where this is wrong, to false to confirm it.',
-    );
   }
 }
 

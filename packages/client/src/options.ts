@@ -2,7 +2,7 @@
 import type { JWK } from 'jose';
 import type { DataCodec } from './codec.ts';
 import type { OnEvent } from './events.ts';
-import type { BridgeTokens, Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
+import type { Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
 
 /** A conflict as an `onConflict` function sees it; all three are the app's data. */
 export interface Conflict<T extends object> {
@@ -85,12 +85,12 @@ export interface SessionOptions<T extends object = Record<string, unknown>> {
   clock?: Clock;
   /** For tests and simulations: random bytes. */
   random?: RandomBytes;
+  /** For tests and simulations: what the bridge is shown in place of a token made from `bridgeSecret`. */
+  bridgeToken?: () => string | Promise<string>;
   /** For tests and simulations: the seals of the cookies. */
   sealer?: Sealer;
   /** For tests and simulations: the signatures of the records. */
   recordCodec?: RecordCodec;
-  /** For tests and simulations: the tokens for the bridges, in place of those made with `bridgeSecret`. */
-  bridgeTokens?: BridgeTokens;
   /** For tests and simulations: the object that carries the instance's memory. Default `globalThis`. */
   holder?: object;
 }

@@ -96,11 +96,3 @@ export interface Sealer {
   /** Never throws for any text. */
   unseal(purpose: SealPurpose, text: string): Promise<Unsealed>;
 }
-
-/** Shows a bridge who asks. */
-export interface BridgeTokens {
-  /** The token in use; a promise while it has to be made. */
-  get(): string | Promise<string>;
-  /** A bridge refused it: the next one is made anew. */
-  drop(): void;
-}

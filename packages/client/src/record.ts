@@ -176,9 +176,9 @@ function readHistory(
 }
 
 /** The nonces in a list from a verified token. */
-export function readLog(log: unknown): readonly string[] {
+export function readLog(log: unknown, most: number = LOG_LENGTH): readonly string[] {
   if (!Array.isArray(log)) return [];
-  return log.filter((nonce): nonce is string => typeof nonce === 'string').slice(0, LOG_LENGTH);
+  return log.filter((nonce): nonce is string => typeof nonce === 'string').slice(0, most);
 }
 
 /** Field → version from a verified token, or null when it has none. */

@@ -2,7 +2,7 @@
 import type { Held } from './cache.ts';
 import { conflictingKeys } from './conflict.ts';
 import type { Engine } from './engine.ts';
-import { SessionError, type SessionUnavailableError } from './errors.ts';
+import { SessionError, SessionUnavailableError } from './errors.ts';
 import { diffFields, fieldsOf, isUnchanged, joinFields, type Fields } from './fields.ts';
 import { includesSave, nextHistory, nextLog } from './history.ts';
 import type { Holdings } from './holdings.ts';
@@ -94,7 +94,14 @@ export class SessionSaver<T extends object> {
         return { kind: 'stored', held: this.#recognise(job, outcome) };
       }
     }
-    throw new SessionError('conflict', 'Other saves came first too often.');
+    const error = new SessionUnavailableError('bridge_unavailable', 'Other saves came first too often.');
+    return {
+      kind: 'unavailable',
+      record: this.compose(job.id, round),
+      base: round.base,
+      index: round.index,
+      error,
+    };
   }
 
   async #nextRound(

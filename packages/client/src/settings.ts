@@ -10,7 +10,7 @@ import {
   type CookieOptions,
   type SessionOptions,
 } from './options.ts';
-import type { BridgeTokens, Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
+import type { Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
 import { APP_NAME, LIMITS } from './protocol.ts';
 
 /** Shorter secrets can be guessed (RFC 7518, section 3.2: a key of at least the hash's length). */
@@ -26,6 +26,7 @@ export interface ResolvedOptions<T extends object> {
   readonly secrets: readonly string[];
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
+  readonly bridgeToken: (() => string | Promise<string>) | null;
   readonly app: string;
   readonly ttl: number;
   readonly absoluteTtl: number;
@@ -49,7 +50,6 @@ export interface ResolvedOptions<T extends object> {
   readonly random: RandomBytes;
   readonly sealer: Sealer | null;
   readonly recordCodec: RecordCodec | null;
-  readonly bridgeTokens: BridgeTokens | null;
   readonly holder: object;
 }
 
@@ -63,7 +63,11 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
   return {
     secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
     bridgeUrls: urlsOf(options.bridgeUrl ?? environment('BRIDGE_URL')),
-    bridgeSecret: bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET')),
+    bridgeSecret:
+      options.bridgeToken === undefined
+        ? bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET'))
+        : '',
+    bridgeToken: options.bridgeToken ?? null,
     app: appOf(options.app ?? environment('SESSION_APP') ?? DEFAULTS.app),
     ttl,
     absoluteTtl: wholeNumber('absoluteTtl', options.absoluteTtl ?? DEFAULTS.absoluteTtl, LONGEST_ABSOLUTE),
@@ -88,7 +92,6 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     random: options.random ?? systemRandom,
     sealer: options.sealer ?? null,
     recordCodec: options.recordCodec ?? null,
-    bridgeTokens: options.bridgeTokens ?? null,
     holder: options.holder ?? globalThis,
   };
 }

@@ -1,6 +1,6 @@
 /** The token with which the client shows a bridge who it is. */
 import { SignJWT } from 'jose';
-import type { BridgeTokens, Clock } from './ports.ts';
+import type { Clock } from './ports.ts';
 import { TOKEN_AUDIENCE, TOKEN_MAX_SECONDS, TOKEN_SCOPE } from './protocol.ts';
 
 /** Milliseconds before its end at which a token is replaced; bridges' clocks may differ by so much. */
@@ -12,8 +12,16 @@ export interface TokenOptions {
   readonly clock: Clock;
 }
 
+/** Where a request gets its token. */
+export interface TokenSource {
+  /** A promise only when there is none yet. */
+  get(): string | Promise<string>;
+  /** Forgets the token: a bridge refused it. */
+  drop(): void;
+}
+
 /** Makes tokens and keeps the last one; the next is made before the last one ends. */
-export class TokenSource implements BridgeTokens {
+export class TokenMaker implements TokenSource {
   readonly #options: TokenOptions;
   readonly #secret: Uint8Array;
   #token: string | null = null;
@@ -25,7 +33,6 @@ export class TokenSource implements BridgeTokens {
     this.#secret = new TextEncoder().encode(options.bridgeSecret);
   }
 
-  /** The token in use; a promise only when there is none yet. */
   get(): string | Promise<string> {
     const left = this.#endsAt - this.#options.clock.now();
     if (this.#token === null || left <= AHEAD_MS / 3) return this.#make();
@@ -33,7 +40,6 @@ export class TokenSource implements BridgeTokens {
     return this.#token;
   }
 
-  /** Forgets the token: a bridge refused it. */
   drop(): void {
     this.#token = null;
   }

@@ -2,23 +2,22 @@
 import { OperationQueue, type Pending } from './batch.ts';
 import { Bridge } from './bridge.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
-import type { BridgeTokens, Clock, Fetch, RandomBytes } from './ports.ts';
+import type { Clock, Fetch, RandomBytes } from './ports.ts';
 import type { BatchOperation } from './protocol.ts';
-import { TokenSource } from './token.ts';
+import { TokenMaker } from './token.ts';
 import { batchRequestOf, checkResult, readBatch, readSingle, requestOf, type Answer } from './wire.ts';
 
 export interface TransportOptions {
   readonly app: string;
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
+  readonly bridgeToken: (() => string | Promise<string>) | null;
   readonly timeoutMs: number;
   readonly maxInFlight: number;
   readonly maxRecordBytes: number;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: RandomBytes;
-  /** In place of tokens made with the secret. */
-  readonly bridgeTokens?: BridgeTokens | null;
 }
 
 /** Share of the time left that a try gets when another can follow: a bridge that hangs leaves time for the next. */
@@ -43,9 +42,11 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     const { clock, timeoutMs, maxInFlight } = options;
-    const tokens = options.bridgeTokens ?? new TokenSource(options);
+    const { bridgeToken } = options;
+    const token =
+      bridgeToken === null ? new TokenMaker(options) : { get: bridgeToken, drop: () => undefined };
     this.#options = options;
-    this.#bridges = options.bridgeUrls.map((url) => new Bridge(url, tokens, options));
+    this.#bridges = options.bridgeUrls.map((url) => new Bridge(url, token, options));
     const exchange = (operations: readonly Pending[]): Promise<void> => this.#exchange(operations);
     this.#queue = new OperationQueue({ clock, timeoutMs, maxInFlight, exchange });
   }

@@ -1,0 +1,152 @@
+/** The driver's deadlines, its load, and its end. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { encodeFrame, MAGIC, OPCODES, STATUSES } from '../../packages/bridge/src/binary-frames.ts';
+import { startFake } from '../support/fake-server.ts';
+import { startFaultProxy } from '../support/fault-proxy.ts';
+import { newItem, openNode, SLACK_MS, startEmbedded, TIMEOUT_MS } from '../support/nodes.ts';
+import { countOutcomes, isKind } from '../support/outcomes.ts';
+import { waitUntil } from '../support/wait.ts';
+
+test('an answer that comes late but within the deadline is taken', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it);
+  await node.it.add('key', newItem(1));
+  await server.it.inject({ kind: 'delay', delayMs: TIMEOUT_MS / 2 });
+  assert.equal((await node.it.gets('key'))?.version, 1);
+});
+
+test('a slow answer takes along only what shares its connection', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it);
+  await node.it.add('key', newItem(1));
+  await waitUntil(() => server.it.connections === 2, 'both connections are there');
+  await node.it.gets('key');
+  await server.it.inject({ kind: 'delay', delayMs: 10 * TIMEOUT_MS, opcodes: [OPCODES.gat] });
+  const slow = node.it.gat('key', 60);
+  const others = Array.from({ length: 10 }, () => node.it.gets('key'));
+  const { ok, failed } = await countOutcomes(others, 2_000);
+  await assert.rejects(slow, isKind('timeout'));
+  // They were spread: those beside the slow one fell, the others did not notice.
+  assert.ok(ok >= 5 && failed >= 1, `${ok} answered, ${failed} failed`);
+});
+
+test('a read whose caller has little time ends alone, and the connection goes on', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it, { connections: 1 });
+  await node.it.add('key', newItem(1));
+  await server.it.inject({ kind: 'delay', delayMs: TIMEOUT_MS / 2 });
+  const hasty = node.it.gets('key', 10);
+  const patient = node.it.gets('key');
+  await assert.rejects(hasty, isKind('timeout'));
+  assert.equal((await patient)?.version, 1);
+  assert.equal(server.it.connections, 1);
+  assert.equal(node.it.inFlight, 0);
+});
+
+test('a write whose caller has little time ends its connection, so that no more of it is delivered', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it, { connections: 1 });
+  await node.it.noop();
+  await server.it.inject({ kind: 'delay', delayMs: 10 * TIMEOUT_MS, opcodes: [OPCODES.add] });
+  await assert.rejects(node.it.add('key', newItem(1), 20), isKind('timeout'));
+  await waitUntil(() => server.it.connections === 1, 'only the connection of the probe is left');
+});
+
+test('a deadline that is over before anything is sent is our own affair', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it);
+  await assert.rejects(node.it.gets('key', 0), isKind('busy'));
+  await assert.rejects(node.it.gets('key', -5), isKind('busy'));
+  await assert.rejects(node.it.gets('key', Number.NaN), TypeError);
+  assert.equal(server.it.connections, 0);
+});
+
+test('more operations than may be in flight are refused as busy, and the others are answered', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it, { maxInFlight: 50 });
+  const operations = Array.from({ length: 80 }, () => node.it.gets('key'));
+  // The probe is not traffic.
+  const probe = node.it.noop();
+  const { ok, kinds } = await countOutcomes(operations, 2_000);
+  await probe;
+  assert.deepEqual({ ok, kinds }, { ok: 50, kinds: { busy: 30 } });
+});
+
+test('an answer that is in the socket while our own process stands still is no time-out', async () => {
+  await using server = await startEmbedded();
+  await using proxy = await startFaultProxy({ targetPort: server.it.port });
+  await using node = openNode(server.it);
+  await using far = openNode({ host: '127.0.0.1', port: proxy.port });
+  await node.it.gets('key');
+  const operations = Array.from({ length: 50 }, () => node.it.gets('key'));
+  // Let them leave, then block; the answers are there long before the deadline.
+  await new Promise(setImmediate);
+  block(3 * TIMEOUT_MS);
+  const { ok } = await countOutcomes(operations, 2_000);
+  assert.equal(ok, 50);
+  const connecting = far.it.gets('key');
+  await new Promise(setImmediate);
+  block(3 * TIMEOUT_MS);
+  assert.equal(await connecting, null);
+});
+
+test('a hundred reads of one turn of the event loop leave in one piece', async () => {
+  const chunks: number[] = [];
+  await using server = await startFake((socket, frames, chunk) => {
+    chunks.push(chunk);
+    for (const { opcode, opaque } of frames) {
+      const status = opcode === OPCODES.noop ? STATUSES.ok : STATUSES.notFound;
+      socket.write(encodeFrame({ magic: MAGIC.response, opcode, opaque, status }));
+    }
+  });
+  await using node = openNode(server, { connections: 1 });
+  await node.it.gets('warm');
+  chunks.length = 0;
+  await Promise.all(Array.from({ length: 100 }, () => node.it.gets('0123456789')));
+  assert.deepEqual(chunks, [100 * 34]);
+});
+
+test('while a connection is being made nothing else connects, and it fails as one', async () => {
+  await using server = await startEmbedded();
+  await using proxy = await startFaultProxy({ targetPort: server.it.port });
+  await using node = openNode({ host: '127.0.0.1', port: proxy.port }, { connections: 4 });
+  proxy.poison('down', { isBlackhole: true });
+  for (let round = 1; round <= 3; round += 1) {
+    const operations = Array.from({ length: 100 }, () => node.it.gets('key'));
+    const { kinds } = await countOutcomes(operations, 2_000);
+    assert.deepEqual(kinds, { timeout: 1, closed: 99 });
+    assert.equal(proxy.counts.accepted, round);
+  }
+  await waitUntil(() => proxy.counts.open === 0, 'all of them are closed');
+});
+
+test('closing lets operations in flight finish, refuses new ones, and leaves no connection', async () => {
+  await using server = await startEmbedded();
+  const node = openNode(server.it).it;
+  await node.noop();
+  await server.it.inject({ kind: 'delay', delayMs: 50 });
+  const inFlight = Array.from({ length: 10 }, () => node.gets('key'));
+  const closings = [node.close(), node.close()];
+  await assert.rejects(node.gets('key'), isKind('closed'));
+  await Promise.all(closings);
+  assert.deepEqual(new Set(await Promise.all(inFlight)), new Set([null]));
+  await waitUntil(() => server.it.connections === 0, 'no connection is left');
+});
+
+test('closing a node that never answers ends within the deadline too', async () => {
+  await using server = await startEmbedded();
+  const node = openNode(server.it).it;
+  await server.it.inject({ kind: 'hang' });
+  const operation = assert.rejects(node.gets('key'), isKind('timeout'));
+  const start = performance.now();
+  await node.close();
+  await operation;
+  assert.ok(performance.now() - start < TIMEOUT_MS + SLACK_MS);
+});
+
+/** Stands still as a process does in a long garbage collection. */
+function block(ms: number): void {
+  const until = performance.now() + ms;
+  while (performance.now() < until);
+}
