@@ -37,6 +37,8 @@ export class Lookup {
   readonly answers: Map<number, Answer> = new Map();
   /** Nodes that failed during this request; it asks them no more. */
   readonly #failed: Set<number> = new Set();
+  /** Nodes that had no memory for the session; they are asked, and not written to. */
+  readonly #full: Set<number> = new Set();
   readonly #context: LookupContext;
   readonly #endsAt: number;
 
@@ -47,6 +49,41 @@ export class Lookup {
     const { cluster } = context;
     this.placement = place(cluster.window(ref.id), context.copies, cluster.candidate(ref.index));
     this.#endsAt = context.clock.now() + context.budgetMs;
+  }
+
+  /** The nodes that are to hold the session, without those that have failed. The first is the anchor. */
+  get copies(): readonly number[] {
+    const { copies, spares } = this.placement;
+    const usable = [...copies, ...spares].filter(
+      (index) => !this.#failed.has(index) && !this.#full.has(index),
+    );
+    return usable.slice(0, this.#context.copies);
+  }
+
+  /** Whether memory was missing on a node. */
+  get hasMetFullNode(): boolean {
+    return this.#full.size > 0;
+  }
+
+  /**
+   * Whether these nodes are enough to be met by every other request. A node that is down for us is sooner or
+   * later down for all, and the nodes after it take its place. One that failed only now is up for others: they
+   * go on with it, and if we went on without two of the first nodes we might never meet.
+   */
+  isQuorate(taken: Iterable<number>): boolean {
+    const { cluster, copies } = this.#context;
+    const first = this.placement.window
+      .map(({ index }) => cluster.candidate(index))
+      .filter((candidate) => candidate !== null && !candidate.isLost && !candidate.isDraining)
+      .slice(0, copies + 1);
+    const hasJustFailed = first.some(
+      (candidate) =>
+        candidate?.isAvailable === true &&
+        (this.#failed.has(candidate.index) || this.#full.has(candidate.index)),
+    );
+    const indexes = new Set(taken);
+    const met = first.filter((candidate) => candidate !== null && indexes.has(candidate.index)).length;
+    return !hasJustFailed || met >= Math.min(copies, first.length - 1);
   }
 
   /** What is known now, for a reader who accepts no version below `floor`. */
@@ -84,7 +121,7 @@ export class Lookup {
 
   /**
    * Writes to one node if it still holds exactly what it answered before (`seen`; null: nothing). A write that
-   * fails leaves a doubt.
+   * fails leaves a doubt; one that is refused leaves the node to be asked again.
    */
   async write(index: number, item: NewItem, seen: Item | null): Promise<WriteOutcome> {
     const deadline = this.#timeLeft();
@@ -94,22 +131,24 @@ export class Lookup {
       );
       if (outcome.stored)
         this.#remember(index, { version: item.version, value: item.value, cas: outcome.cas });
+      else this.answers.delete(index);
       return outcome;
     } catch (error) {
       return { stored: false, reason: this.#writeFailed(index, error) };
     }
   }
 
-  /** Gives the item on one node a new lifetime, and says which version is there. */
-  async touch(index: number, ttlSeconds: number): Promise<number | null> {
-    try {
-      const touched = await this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline));
-      return touched?.version ?? null;
-    } catch (error) {
-      rethrowUnlessNodeError(error);
-      this.#noteFailure(index);
-      return null;
-    }
+  /** Gives the items on these nodes a lifetime, without reading them. */
+  async touch(indexes: readonly number[], ttlSeconds: number): Promise<void> {
+    const touchOne = async (index: number): Promise<void> => {
+      try {
+        await this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline));
+      } catch (error) {
+        rethrowUnlessNodeError(error);
+        this.#noteFailure(index);
+      }
+    };
+    await Promise.all(indexes.map(touchOne));
   }
 
   /** What this node says about the session must be confirmed by others until it has been rewritten. */
@@ -152,9 +191,12 @@ export class Lookup {
 
   #writeFailed(index: number, error: unknown): 'failed' | 'out_of_memory' {
     rethrowUnlessNodeError(error);
-    // The node may have it, or get it yet, or be left with what it had while others go on.
+    if (error.kind === 'out_of_memory') {
+      this.#full.add(index);
+      return 'out_of_memory';
+    }
+    // The node may have it, or get it yet.
     this.doubt(index);
-    if (error.kind === 'out_of_memory') return 'out_of_memory';
     this.#noteFailure(index);
     return 'failed';
   }

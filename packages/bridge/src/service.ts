@@ -70,7 +70,7 @@ export async function startService(config: Config, log: Logger): Promise<Service
       isStopping = true;
       nodesFile?.stop();
       await closeServer(server, graceMs);
-      await store.close();
+      store.close();
       lag.stop();
       await cluster.close();
       await Promise.all(embedded.map((node) => node.close()));
