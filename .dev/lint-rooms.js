@@ -10,6 +10,11 @@ const ROOMS = {
     ['manager', 'opener', 'request-jar'],
     [
       'handle',
+      'committer',
+      'standing',
+      'identity',
+      'browser',
+      'parts',
       'loader',
       'saver',
       'homecoming',
@@ -49,7 +54,7 @@ const ROOMS = {
     ['save', 'lookup', 'observer'],
     ['cluster', 'doubts'],
     ['trust', 'marks', 'health', 'evidence', 'lag', 'placement', 'node-list'],
-    ['memjs-', 'embedded-'],
+    ['memjs-', 'embedded-', 'deadline-alarm', 'reset-socket'],
     ['binary-frames', 'node', 'system-clock', 'log'],
   ],
 };
@@ -58,7 +63,7 @@ const ROOMS = {
 const OUTSIDE = [
   {
     name: /^memjs$/,
-    files: /packages\/bridge\/src\/memjs-socket\.ts$/,
+    files: /packages\/bridge\/src\/memjs-socket\.ts$|\/test\//,
     fix: 'use MemcachedNode from node.ts',
   },
   {

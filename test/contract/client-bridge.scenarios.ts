@@ -271,6 +271,17 @@ function checkNodes(check: Check): void {
     },
   );
 
+  check('a save that finds the home node dead moves the session, and the browser is told', async (stage) => {
+    const instance = stage.instance();
+    await change(instance, stage.browser, (session) => (session.userId = '42'));
+    const home = Number(stage.browser.at?.split('.')[0]);
+    stage.bridge.stopNode(home);
+    await change(instance, stage.browser, (session) => (session.views = 1));
+    assert.notEqual(Number(stage.browser.at?.split('.')[0]), home);
+    assert.equal(instance.told('relocate').length, 1);
+    assert.deepEqual(await look(stage.instance(), stage.browser), { userId: '42', views: 1 });
+  });
+
   check('what all nodes have lost is backed up again by the instance that holds it', async (stage) => {
     const [one, other] = [stage.instance({ maxStale: 0 }), stage.instance()];
     await change(one, stage.browser, (session) => (session.userId = '42'));

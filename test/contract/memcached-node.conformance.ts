@@ -102,7 +102,7 @@ export function testMemcachedNode(name: string, start: () => Promise<Backend>): 
       numbers.push(casOf(await node.cas('n1', item(2, 'again'), numbers[0] ?? 0n)));
       assert.deepEqual(
         numbers,
-        [...numbers].sort((a, b) => Number(a - b)),
+        numbers.toSorted((a, b) => Number(a - b)),
       );
       assert.equal(new Set(numbers).size, numbers.length);
     });

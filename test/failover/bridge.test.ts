@@ -66,7 +66,7 @@ test('a node that is stopped keeps no request waiting and leaves the rotation', 
   const { nodes, bridge } = setup;
   const ids = Array.from({ length: 40 }, () => makeId());
   await Promise.all(ids.map((id) => bridge.client.put(id, { version: 1, base: null, text: id })));
-  nodes[0].stop();
+  await nodes[0].stop();
   const replies: Reply[] = [];
   while (stateOf(bridge, 0) !== 'down') {
     replies.push(...(await Promise.all(ids.map((id) => bridge.client.get(id)))));
@@ -80,7 +80,7 @@ test('a node that is stopped keeps no request waiting and leaves the rotation', 
 
 test('an idle node that hangs is noticed without traffic', async () => {
   await using setup = await setUp();
-  setup.nodes[1].stop();
+  await setup.nodes[1].stop();
   await waitUntil(() => stateOf(setup.bridge, 1) === 'down', 'node 1 is down', 20_000);
   setup.nodes[1].resume();
 });
@@ -90,7 +90,7 @@ test('a save that timed out at a stopped node does not come back over a newer on
   const { nodes, bridge } = setup;
   const id = makeId([0, 1, 2]);
   await bridge.client.put(id, { version: 1, base: null });
-  nodes[0].stop();
+  await nodes[0].stop();
   const passedOver = await bridge.client.put(`${id}.0`, { version: 2, base: 1 });
   assert.deepEqual([passedOver.status, passedOver.home, passedOver.copies], [200, 1, 2]);
   assert.equal((await bridge.client.put(`${id}.1`, { version: 3, base: 2 })).status, 200);
@@ -128,7 +128,7 @@ test('logout while a node hangs holds when the node returns', async () => {
   const { nodes, bridge } = setup;
   const ids = Array.from({ length: 20 }, () => makeId([0]));
   await Promise.all(ids.map((id) => bridge.client.put(id, { version: 1, base: null })));
-  nodes[0].stop();
+  await nodes[0].stop();
   for (const id of ids) assert.equal((await bridge.client.delete(`${id}.0`)).status, 204);
   nodes[0].resume();
   await untilUp(bridge, 0);
@@ -143,7 +143,7 @@ test('a bridge that starts after the outage does not believe the returned node e
   const { nodes, bridge } = setup;
   const id = makeId([0, 1, 2]);
   await bridge.client.put(id, { version: 1, base: null });
-  nodes[0].stop();
+  await nodes[0].stop();
   await waitUntil(
     async () => (await bridge.client.get(id)).status === 200 && stateOf(bridge, 0) === 'down',
     'node 0 is down',
@@ -208,7 +208,7 @@ test('with all nodes down the answer is 503 at once, and service returns by itse
   const { nodes, bridge } = setup;
   const id = makeId();
   await bridge.client.put(id, { version: 1, base: null });
-  for (const node of nodes) node.stop();
+  for (const node of nodes) await node.stop();
   const replies: Reply[] = [];
   for (let i = 0; i < 10; i += 1) {
     replies.push(

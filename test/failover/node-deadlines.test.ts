@@ -1,9 +1,14 @@
 /** The driver's deadlines, its load, and its end. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeFrame, MAGIC, OPCODES, STATUSES } from '../../packages/bridge/src/binary-frames.ts';
 import { startFake } from '../support/fake-server.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
+import { startMemcached } from '../support/memcached.ts';
 import { newItem, openNode, SLACK_MS, startEmbedded, TIMEOUT_MS } from '../support/nodes.ts';
 import { countOutcomes, isKind } from '../support/outcomes.ts';
 import { waitUntil } from '../support/wait.ts';
@@ -46,11 +51,11 @@ test('a read whose caller has little time ends alone, and the connection goes on
 
 test('a write whose caller has little time ends its connection, so that no more of it is delivered', async () => {
   await using server = await startEmbedded();
-  await using node = openNode(server.it, { connections: 1 });
+  await using node = openNode(server.it, { connections: 1, timeoutMs: 10_000 });
   await node.it.noop();
-  await server.it.inject({ kind: 'delay', delayMs: 10 * TIMEOUT_MS, opcodes: [OPCODES.add] });
+  await server.it.inject({ kind: 'delay', delayMs: 10_000, opcodes: [OPCODES.add] });
   await assert.rejects(node.it.add('key', newItem(1), 20), isKind('timeout'));
-  await waitUntil(() => server.it.connections === 1, 'only the connection of the probe is left');
+  await waitUntil(() => server.it.connections === 1, 'only the connection of the probe is left', 2_000);
 });
 
 test('a deadline that is over before anything is sent is our own affair', async () => {
@@ -74,21 +79,38 @@ test('more operations than may be in flight are refused as busy, and the others 
 });
 
 test('an answer that is in the socket while our own process stands still is no time-out', async () => {
-  await using server = await startEmbedded();
-  await using proxy = await startFaultProxy({ targetPort: server.it.port });
-  await using node = openNode(server.it);
-  await using far = openNode({ host: '127.0.0.1', port: proxy.port });
+  await using memcached = await startMemcached();
+  await using node = openNode(memcached);
   await node.it.gets('key');
   const operations = Array.from({ length: 50 }, () => node.it.gets('key'));
-  // Let them leave, then block; the answers are there long before the deadline.
+  // Let them leave, then block; memcached answers in the meantime.
   await new Promise(setImmediate);
   block(3 * TIMEOUT_MS);
   const { ok } = await countOutcomes(operations, 2_000);
   assert.equal(ok, 50);
-  const connecting = far.it.gets('key');
+});
+
+test('a connection that was being made while our own process stood still is given the time to be made', async () => {
+  await using memcached = await startMemcached();
+  await using node = openNode(memcached);
+  const connecting = node.it.gets('key');
   await new Promise(setImmediate);
   block(3 * TIMEOUT_MS);
   assert.equal(await connecting, null);
+});
+
+test('an answer that came just before the deadline counts, even when it is read just after', async () => {
+  await using memcached = await startMemcached();
+  await using node = openNode(memcached, { connections: 1 });
+  await node.it.gets('key');
+  await memcached.stop();
+  const late = node.it.gets('key');
+  await new Promise(setImmediate);
+  const sentAt = performance.now();
+  const waker = spawn('sh', ['-c', `sleep ${(TIMEOUT_MS - 80) / 1_000}; kill -CONT ${memcached.pid}`]);
+  await once(waker, 'spawn');
+  block(sentAt + TIMEOUT_MS + 10 - performance.now());
+  assert.equal(await late, null);
 });
 
 test('a hundred reads of one turn of the event loop leave in one piece', async () => {
@@ -119,6 +141,24 @@ test('while a connection is being made nothing else connects, and it fails as on
     assert.equal(proxy.counts.accepted, round);
   }
   await waitUntil(() => proxy.counts.open === 0, 'all of them are closed');
+});
+
+test('who joins an attempt to connect at its end is not failed by it but goes on to the next one', async () => {
+  const sockets: Socket[] = [];
+  await using server = await startFake((socket, frames) => {
+    if (sockets.length === 0) sockets.push(socket);
+    if (socket === sockets[0]) return;
+    for (const { opcode, opaque } of frames) {
+      const status = opcode === OPCODES.noop ? STATUSES.ok : STATUSES.notFound;
+      socket.write(encodeFrame({ magic: MAGIC.response, opcode, opaque, status }));
+    }
+  });
+  await using node = openNode(server);
+  const first = node.it.gets('key');
+  await sleep(TIMEOUT_MS * 0.6);
+  const second = node.it.gets('key');
+  await assert.rejects(first, isKind('timeout'));
+  assert.equal(await second, null);
 });
 
 test('closing lets operations in flight finish, refuses new ones, and leaves no connection', async () => {

@@ -30,9 +30,9 @@ test('a stopped process ends all operations within the deadline, as one piece of
   await using memcached = await startMemcached();
   await using node = openNode(memcached);
   const held = async (): Promise<number> => Number((await node.it.stats()).get('curr_connections'));
-  const idle = await held();
   await node.it.gets('warm');
-  await waitUntil(async () => (await held()) === idle + 2, 'both connections are there');
+  // Two for traffic, one for the probe, and the socket that listens.
+  await waitUntil(async () => (await held()) === 4, 'both connections are there');
   // Ready is what has answered, and the second one may be about to.
   await node.it.gets('warm');
   await memcached.stop();
@@ -82,6 +82,20 @@ test('a hung process is sent nothing new once its connections are dropped', asyn
   // It waited for a connection that never answered, so that nothing can come late.
   assert.equal((await node.it.gets('late'))?.version, 1);
   assert.equal((await node.it.stats()).get('cmd_set'), '1');
+});
+
+test('what is left of a write that timed out is thrown away and not delivered later', async () => {
+  await using memcached = await startMemcached();
+  await using node = openNode(memcached, { connections: 1 });
+  await node.it.gets('warm');
+  await memcached.stop();
+  // Far more than the kernel takes for a process that does not read.
+  await assert.rejects(node.it.add('cut', newItem(1, 900_000)), isKind('timeout'));
+  memcached.resume();
+  const stats = async (name: string): Promise<number> => Number((await node.it.stats()).get(name));
+  await waitUntil(async () => (await stats('curr_connections')) <= 2, 'memcached has seen the end of it');
+  assert.equal(await stats('cmd_set'), 0);
+  assert.equal(await node.it.gets('cut'), null);
 });
 
 test('a write delivered long after its time-out does not undo a newer one', async () => {

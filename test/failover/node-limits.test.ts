@@ -1,8 +1,10 @@
 /** The driver at the limits of a memcached process: connections, memory, features. */
 import assert from 'node:assert/strict';
+import type { Socket } from 'node:net';
 import { test } from 'node:test';
-import { OPCODES, STATUSES } from '../../packages/bridge/src/binary-frames.ts';
+import { encodeFrame, MAGIC, OPCODES, STATUSES } from '../../packages/bridge/src/binary-frames.ts';
 import type { MemcachedNode, NodeError } from '../../packages/bridge/src/node.ts';
+import { startFake } from '../support/fake-server.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { startMemcached } from '../support/memcached.ts';
 import { addItem, newItem, openNode, SLACK_MS, TIMEOUT_MS } from '../support/nodes.ts';
@@ -42,6 +44,26 @@ test('operations go on over the connection there is while a second one cannot be
     assert.equal(ok, 20);
   }
   assert.deepEqual(lost, []);
+});
+
+test('operations do not wait for a second connection that is never made', async () => {
+  const sockets: Socket[] = [];
+  await using server = await startFake((socket, frames) => {
+    if (sockets.length === 0) sockets.push(socket);
+    if (socket !== sockets[0]) return;
+    for (const { opcode, opaque } of frames) {
+      const status = opcode === OPCODES.noop ? STATUSES.ok : STATUSES.notFound;
+      socket.write(encodeFrame({ magic: MAGIC.response, opcode, opaque, status }));
+    }
+  });
+  await using node = openNode(server, { connections: 4 });
+  const start = performance.now();
+  for (let round = 0; performance.now() - start < 3 * TIMEOUT_MS; round += 1) {
+    const { ok } = await countOutcomes([node.it.gets('a'), node.it.gets('b')], 2_000);
+    assert.equal(ok, 2);
+  }
+  // Every failed attempt is followed by a pause.
+  assert.equal(server.accepted, 2);
 });
 
 test('a full node refuses new items as out of memory, and what it holds stays as it is', async () => {

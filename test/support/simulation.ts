@@ -44,8 +44,8 @@ export class VirtualClock implements Clock {
   /** Lets time pass until the work is done. */
   async run<R>(work: Promise<R>): Promise<R> {
     let isDone = false;
-    const done = (): void => void (isDone = true);
-    work.then(done, done);
+    const end = (): void => void (isDone = true);
+    work.then(end, end);
     for (;;) {
       // Reading a body takes a few turns of the real event loop.
       for (let turn = 0; turn < 6; turn += 1) await new Promise((resolve) => setImmediate(resolve));

@@ -133,6 +133,7 @@ test('forged records are rejected, each for its reason', async () => {
     ['claims', 'a version that is none', await forge({}, { ver: '7' })],
     ['claims', 'version 0', await forge({}, { ver: 0 })],
     ['claims', 'no beginning', await forge({}, { ini: undefined })],
+    ['claims', 'data with the name of a method', await forge({}, { data: { save: 1 } })],
     ['claims', 'data that is a list', await forge({}, { data: [] })],
     ['claims', 'a payload that is no object', await forgePayload('[]')],
     ['claims', 'a payload that is no JSON', await forgePayload('{')],

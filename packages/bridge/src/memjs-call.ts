@@ -1,5 +1,5 @@
 /** An operation under way and the caller who waits for it. */
-import type { Exchange } from './memjs-connection.ts';
+import type { Exchange } from './memjs-exchange.ts';
 import { BadAnswerError, MORE } from './memjs-operations.ts';
 import type { Operation } from './memjs-operations.ts';
 import type { Answer } from './memjs-socket.ts';

@@ -3,28 +3,12 @@
  * with all that waits, and never used again.
  */
 import { FIELDS } from './binary-frames.ts';
+import { DeadlineAlarm } from './deadline-alarm.ts';
+import { prolong } from './memjs-exchange.ts';
+import type { Exchange } from './memjs-exchange.ts';
 import { openMemjsSocket } from './memjs-socket.ts';
 import type { Answer, MemjsSocket, MemjsSocketOptions } from './memjs-socket.ts';
 import type { Clock, NodeErrorKind } from './node.ts';
-
-/** One request that waits for its answer. The connection reads and keeps the times in it. */
-export interface Exchange {
-  readonly opcode: number;
-  readonly frame: Buffer;
-  /** Whether the node's memory may be changed by it. */
-  readonly isMutation: boolean;
-  /** How long the caller waits, milliseconds; at most the node's own time-out. */
-  readonly waitMs: number;
-  /** {@link Clock.now} at which the caller stops waiting. */
-  expiresAt: number;
-  /** Whether it has been given more time because our own process was late. */
-  hasGrace: boolean;
-  /** Whether the caller still waits. */
-  readonly isWaiting: boolean;
-  /** Takes one answer. `more`: others follow. `broken`: the connection cannot be trusted any more. */
-  accept(answer: Answer): 'done' | 'more' | 'broken';
-  fail(kind: NodeErrorKind, cause?: unknown): void;
-}
 
 export interface ConnectionOptions extends MemjsSocketOptions {
   readonly clock: Clock;
@@ -47,10 +31,14 @@ export interface ConnectionEnd {
   /** Whether it was ready and the node or the network broke it. */
   readonly isLoss: boolean;
   readonly cause: unknown;
+  /** Requests of which nothing was sent and that have time for another connection. */
+  readonly orphans: readonly Exchange[];
 }
 
 /** memjs stops working when its counter reaches 2^31. */
 const LAST_OPAQUE = 0x7fffffff;
+/** Less time than this is not worth another connection, milliseconds. */
+const LEAST_LEFT_MS = 20;
 /** A timer that rings later than this tells that our own event loop stood still, milliseconds. */
 const LATE_MS = 20;
 
@@ -66,20 +54,20 @@ export class MemjsConnection {
   #hasFlushPlanned = false;
   #openBy: number;
   #hasGrace = false;
-  #ringsAt = Number.POSITIVE_INFINITY;
-  #cancelRing: () => void = () => {};
+  readonly #alarm: DeadlineAlarm;
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
     this.#options = options;
     this.#events = events;
     this.#opaque = (options.firstOpaque ?? 1) - 1;
     this.#openBy = options.clock.now() + options.timeoutMs;
+    this.#alarm = new DeadlineAlarm(options.clock, (lateMs) => this.#sweep(lateMs));
     this.#socket = openMemjsSocket(options, {
       onOpen: () => this.#ready(),
       onAnswer: (answer) => this.#answered(answer),
       onEnd: (kind, cause) => this.#giveUp(kind, { cause, isLoss: kind === 'closed' }),
     });
-    this.#ringAt(this.#openBy);
+    this.#alarm.ringAt(this.#openBy);
   }
 
   get isReady(): boolean {
@@ -95,8 +83,9 @@ export class MemjsConnection {
   send(exchange: Exchange): void {
     this.#unsent.push(exchange);
     if (this.#state === 'opening') {
-      exchange.expiresAt = this.#options.clock.now() + exchange.waitMs;
-      this.#ringAt(exchange.expiresAt);
+      const now = this.#options.clock.now();
+      if (exchange.expiresAt === 0) exchange.expiresAt = now + exchange.waitMs;
+      this.#alarm.ringAt(exchange.expiresAt, now);
     } else if (!this.#hasFlushPlanned) {
       this.#hasFlushPlanned = true;
       setImmediate(() => this.#flush());
@@ -122,7 +111,7 @@ export class MemjsConnection {
     for (const exchange of this.#unsent) {
       // The wait is counted from here where the connection was there; the turn that led here is our own time.
       if (exchange.expiresAt === 0) exchange.expiresAt = now + exchange.waitMs;
-      this.#ringAt(exchange.expiresAt, now);
+      this.#alarm.ringAt(exchange.expiresAt, now);
       const opaque = this.#nextOpaque();
       exchange.frame.writeUInt32BE(opaque, FIELDS.opaque);
       this.#sent.set(opaque, exchange);
@@ -151,26 +140,13 @@ export class MemjsConnection {
     this.#giveUp('protocol', { trigger: exchange, cause, isLoss: false });
   }
 
-  /** One timer serves all requests: it rings at the earliest end of a wait. */
-  #ringAt(at: number, now: number = this.#options.clock.now()): void {
-    if (at >= this.#ringsAt) return;
-    this.#cancelRing();
-    this.#ringsAt = at;
-    this.#cancelRing = this.#options.clock.after(Math.max(0, at - now), () => {
-      this.#ringsAt = Number.POSITIVE_INFINITY;
-      // Answers that are already in the socket are read before anyone is told that none came.
-      const lateMs = this.#options.clock.now() - at;
-      setImmediate(() => this.#sweep(lateMs));
-    });
-  }
-
   /** Ends the waits that are over, and the connection when the node has been silent for too long. */
   #sweep(lateMs: number): void {
     if (this.#state === 'dead') return;
     const now = this.#options.clock.now();
     const graceMs = lateMs > LATE_MS ? Math.min(lateMs, this.#options.timeoutMs / 2) : 0;
     const next = this.#state === 'opening' ? this.#sweepOpening(now, graceMs) : this.#sweepSent(now, graceMs);
-    if (next < Number.POSITIVE_INFINITY) this.#ringAt(next, now);
+    if (next < Number.POSITIVE_INFINITY) this.#alarm.ringAt(next, now);
   }
 
   /** When to look again. While connecting nothing was sent, so a single wait can end without harm. */
@@ -219,15 +195,28 @@ export class MemjsConnection {
     if (this.#state === 'dead') return;
     const wasReady = this.#state === 'ready';
     this.#state = 'dead';
-    this.#cancelRing();
+    this.#alarm.cancel();
     this.#socket.destroy();
-    this.#events.onEnd({ wasReady, isLoss, cause });
+    const orphans = wasReady || kind === 'timeout' ? this.#takeOrphans() : [];
+    this.#events.onEnd({ wasReady, isLoss, cause, orphans });
     const waiting = [...this.#sent.values(), ...this.#unsent].filter((exchange) => exchange.isWaiting);
     this.#sent.clear();
     this.#unsent = [];
     const first = trigger ?? waiting[0];
     const othersKind = wasReady || kind === 'timeout' ? 'closed' : kind;
     for (const exchange of waiting) exchange.fail(exchange === first ? kind : othersKind, cause);
+  }
+
+  #takeOrphans(): Exchange[] {
+    const now = this.#options.clock.now();
+    const orphans: Exchange[] = [];
+    const lost: Exchange[] = [];
+    for (const exchange of this.#unsent) {
+      if (exchange.expiresAt === 0) exchange.expiresAt = now + exchange.waitMs;
+      (exchange.expiresAt - now >= LEAST_LEFT_MS ? orphans : lost).push(exchange);
+    }
+    this.#unsent = lost;
+    return orphans;
   }
 }
 
@@ -236,12 +225,4 @@ interface GivingUp {
   readonly trigger?: Exchange;
   readonly cause?: unknown;
   readonly isLoss: boolean;
-}
-
-/** Gives a request more time, once, when our own process was too late to see its answer. */
-function prolong(exchange: Exchange, now: number, graceMs: number): boolean {
-  if (graceMs === 0 || exchange.hasGrace) return false;
-  exchange.hasGrace = true;
-  exchange.expiresAt = now + graceMs;
-  return true;
 }

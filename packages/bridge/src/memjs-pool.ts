@@ -56,9 +56,10 @@ export class MemjsPool {
     return connection;
   }
 
-  #ended(connection: MemjsConnection, { wasReady, isLoss, cause }: ConnectionEnd): void {
+  #ended(connection: MemjsConnection, { wasReady, isLoss, cause, orphans }: ConnectionEnd): void {
     this.#connections.delete(connection);
     if (!wasReady) this.#nextSpareAt = this.#options.clock.now() + SPARE_PAUSE_MS;
     if (isLoss) this.#options.onLost(cause);
+    for (const orphan of orphans) this.pick().send(orphan);
   }
 }

@@ -151,7 +151,10 @@ export class SessionStore {
   }
 
   #found(lookup: Lookup, hit: Hit): Found {
-    const home = chooseHome(lookup.copies, lookup.hintIndex) ?? hit.index;
+    const { cluster } = this.#options;
+    // Looked at anew: a node may have fallen by what this request saw of it.
+    const copies = lookup.placement.copies.filter((index) => cluster.candidate(index)?.isAvailable === true);
+    const home = chooseHome(copies, lookup.hintIndex) ?? hit.index;
     if (lookup.hintIndex !== null && home !== lookup.hintIndex) this.#options.observer.count('relocation');
     return { version: hit.item.version, record: hit.item.value, home };
   }

@@ -56,8 +56,7 @@ export class OperationQueue {
         },
         reject: (error) => {
           cancel();
-          // Errors of the platform's fetch are wrapped before they get here.
-          reject(error as Error);
+          reject(error);
         },
       };
       this.#laneOf(operation).waiting.push(pending);

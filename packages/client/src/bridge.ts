@@ -87,17 +87,18 @@ export class Bridge {
 
   async #probe(): Promise<boolean> {
     const request: WireRequest = { method: 'GET', path: PATHS.health, headers: {}, body: null };
-    const read = async (response: Response): Promise<boolean> => {
-      await response.body?.cancel();
-      // A page that says 200 comes from somebody else.
-      return response.status === 200 && response.headers.get('content-type')?.includes('json') === true;
-    };
     try {
-      return await this.request(request, { timeoutMs: this.#options.timeoutMs, read });
+      return await this.request(request, { timeoutMs: this.#options.timeoutMs, read: isWell });
     } catch {
       return false;
     }
   }
+}
+
+async function isWell({ status, headers, body }: Response): Promise<boolean> {
+  await body?.cancel();
+  // A page that says 200 comes from somebody else.
+  return status === 200 && headers.get('content-type')?.includes('json') === true;
 }
 
 function ignore(): void {

@@ -47,6 +47,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   #isEnded = false;
   /** Calls of one session follow each other, whether the app awaits them or not. */
   #queue: Promise<unknown> = Promise.resolve();
+  #queued = 0;
 
   constructor(parts: Parts<T>, use: Use) {
     this.#parts = parts;
@@ -66,15 +67,18 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     // Now, not when its turn comes: a save before it may have brought in fields that others added.
     const mine = { origin: standing.record, fields: this.#read() };
     const { backup } = this.#parts.engine.options;
-    // A first save is awaited: until it is stored, another instance could only say that it is absent.
-    if (backup === 'await' || waitUntil === null || standing.held === null || standing.carrying !== null) {
+    // A first save is awaited: until it is stored, another instance could only say that it is absent. And so is
+    // one behind other calls, which may leave the session in the cookie.
+    const { held, carrying } = standing;
+    const mayLeave = held !== null && carrying === null && this.#queued === 0;
+    if (backup === 'await' || waitUntil === null || !mayLeave) {
       return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
     }
     const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
       const code = cause instanceof SessionError ? cause.code : 'internal';
       this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
     });
-    this.#parts.engine.memory.cache.trackWrite(standing.held.record.id, work);
+    this.#parts.engine.memory.cache.trackWrite(held.record.id, work);
     waitUntil(work);
   }
 
@@ -234,7 +238,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   }
 
   #enqueue<R>(work: () => Promise<R>): Promise<R> {
-    const result = this.#queue.then(work);
+    this.#queued += 1;
+    const result = this.#queue.then(work).finally(() => (this.#queued -= 1));
     this.#queue = result.catch(() => undefined);
     return result;
   }

@@ -39,7 +39,7 @@ export function nextHistory(
   if (base?.changed === null) for (const key of fields.keys()) changed.set(key, base.version);
   for (const key of changedKeys(changes)) changed.set(key, version);
   let cut = base === null ? 0 : base.changed === null ? base.version : base.cut;
-  const deleted = [...changed].filter(([key]) => !fields.has(key)).sort((a, b) => b[1] - a[1]);
+  const deleted = [...changed].filter(([key]) => !fields.has(key)).toSorted((a, b) => b[1] - a[1]);
   for (const [key, changedIn] of deleted.slice(DELETED_KEPT)) {
     changed.delete(key);
     cut = Math.max(cut, changedIn);

@@ -80,8 +80,12 @@ export class Holdings<T extends object> {
 
   /** Holds what this instance has just stored. */
   stored(record: SessionRecord, { index, copies }: Pick<Held, 'index' | 'copies'>): Held {
+    const { cache } = this.#engine.memory;
     const now = this.#engine.options.clock.now();
-    return this.#engine.memory.cache.put({ record, index, copies, confirmedAt: now, touchedAt: now });
+    const from = cache.get(record.id)?.index ?? null;
+    const held = cache.put({ record, index, copies, confirmedAt: now, touchedAt: now });
+    this.#reportMove(from, held);
+    return held;
   }
 
   #reportMove(from: number | null, { index, record }: Held): void {

@@ -24,6 +24,7 @@ import type {
   VerifiedRecord,
 } from './ports.ts';
 import { LIMITS } from './protocol.ts';
+import { RESERVED_KEYS } from './session.ts';
 
 /** `typ` of every record (RFC 8725, section 3.11: explicit typing). */
 export const RECORD_TYPE = 'memsession+jwt';
@@ -148,6 +149,8 @@ function readClaims(payload: Uint8Array, expected: Expected): VerifiedRecord {
   if (ini < expected.startedAfter) return reject('expired');
   const { data, cdc = 'json' } = claims;
   if (!isObject(data) || typeof cdc !== 'string') return reject('claims');
+  // A field of such a name would take the place of a method.
+  if (Object.keys(data).some((key) => RESERVED_KEYS.has(key))) return reject('claims');
   return {
     ok: true,
     record: {
