@@ -22,7 +22,7 @@ export interface AgreementOptions {
  */
 export async function agree(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
   const found = await find(lookup, options);
-  const isCertain = found.kind !== 'found' || lookup.isQuorate(lookup.answers.keys());
+  const isCertain = found.kind !== 'found' || lookup.isEnoughToRead(lookup.answers.keys());
   const verdict: Verdict = isCertain ? found : { kind: 'unknown' };
   // A tombstone must outlive what instances and cookies still hold of the session: no reader shortens its life.
   if (verdict.kind === 'gone' && options.touchSeconds !== null)

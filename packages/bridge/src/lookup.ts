@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { place, type Placement } from './placement.ts';
+import { type Candidate, place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -66,24 +66,33 @@ export class Lookup {
   }
 
   /**
-   * Whether these nodes are enough to be met by every other request. A node that is down for us is sooner or
-   * later down for all, and the nodes after it take its place. One that failed only now is up for others: they
-   * go on with it, and if we went on without two of the first nodes we might never meet.
+   * Whether every writer who has a quorum meets every other one at one of these nodes: two of the session's first
+   * three, with two copies. Nodes whose memory counts as lost have left the first.
    */
-  isQuorate(taken: Iterable<number>): boolean {
-    const { cluster, copies } = this.#context;
-    const first = this.placement.window
-      .map(({ index }) => cluster.candidate(index))
-      .filter((candidate) => candidate !== null && !candidate.isLost && !candidate.isDraining)
-      .slice(0, copies + 1);
-    const hasJustFailed = first.some(
-      (candidate) =>
-        candidate?.isAvailable === true &&
-        (this.#failed.has(candidate.index) || this.#full.has(candidate.index)),
+  isQuorum(indexes: Iterable<number>): boolean {
+    const first = this.#firstNodes();
+    const taken = new Set(indexes);
+    const met = first.filter(({ index }) => taken.has(index)).length;
+    return met >= Math.min(this.#context.copies, first.length - 1);
+  }
+
+  /**
+   * Whether these nodes' answers can be believed. A quorum's always can. Others can when the rest of the first
+   * nodes are down: then nobody writes without a quorum. What failed only in this request is up for others.
+   */
+  isEnoughToRead(indexes: Iterable<number>): boolean {
+    const hasJustFailed = this.#firstNodes().some(
+      ({ index, isAvailable }) => isAvailable && (this.#failed.has(index) || this.#full.has(index)),
     );
-    const indexes = new Set(taken);
-    const met = first.filter((candidate) => candidate !== null && indexes.has(candidate.index)).length;
-    return !hasJustFailed || met >= Math.min(copies, first.length - 1);
+    return !hasJustFailed || this.isQuorum(indexes);
+  }
+
+  #firstNodes(): Candidate[] {
+    const { cluster, copies } = this.#context;
+    return this.placement.window
+      .flatMap(({ index }) => cluster.candidate(index) ?? [])
+      .filter(({ isLost, isDraining }) => !isLost && !isDraining)
+      .slice(0, copies + 1);
   }
 
   /** What is known now, for a reader who accepts no version below `floor`. */

@@ -48,7 +48,7 @@ export class Save {
       }
       mustLook = true;
       const [anchor] = this.#lookup.copies;
-      if (anchor === undefined || !this.#lookup.isQuorate(this.#lookup.copies)) break;
+      if (anchor === undefined || !this.#lookup.isQuorum(this.#lookup.copies)) break;
       if (await this.#store(anchor)) return this.#copy(anchor);
     }
     return this.#nowhere();
@@ -97,7 +97,7 @@ export class Save {
     for (;;) {
       const { copies, hasTimeLeft } = this.#lookup;
       const missing = copies.filter((index) => !holders.includes(index));
-      if (missing.length === 0 || !hasTimeLeft || !this.#lookup.isQuorate([...holders, ...missing])) break;
+      if (missing.length === 0 || !hasTimeLeft || !this.#lookup.isQuorum([...holders, ...missing])) break;
       const results = await Promise.all(missing.map((index) => this.#copyTo(index)));
       for (const result of results) {
         if (typeof result === 'number') holders.push(result);
@@ -105,7 +105,7 @@ export class Save {
       }
     }
     this.#doubtOthers(holders);
-    if (this.#lookup.isQuorate(holders)) return { kind: 'stored', holders };
+    if (this.#lookup.isQuorum(holders)) return { kind: 'stored', holders };
     // Nodes stay full for long: what is left on others would keep readers from agreeing.
     if (this.#lookup.hasMetFullNode) await this.#undo(this.#replaced);
     return this.#nowhere();

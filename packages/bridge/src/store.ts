@@ -194,7 +194,7 @@ export class SessionStore {
       targets = lookup.copies.filter((index) => !buried.has(index));
     }
     for (const index of lookup.placement.copies) if (!buried.has(index)) lookup.doubt(index);
-    return buried.size > 0 && targets.length === 0 && lookup.isQuorate(buried);
+    return buried.size > 0 && targets.length === 0 && lookup.isQuorum(buried);
   }
 
   /** Whether the node has the tombstone now; others may be writing there too. */
