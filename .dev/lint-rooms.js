@@ -48,15 +48,31 @@ const ROOMS = {
   ],
   bridge: [
     ['main', 'index'],
-    ['service'],
-    ['app', 'admin', 'nodes-file'],
-    ['answer', 'auth', 'body', 'config', 'settings', 'operation', 'metrics'],
+    ['help', 'command-line', 'remote', 'node-check'],
+    ['service', 'primary', 'worker-handle', 'worker-process', 'ipc', 'embedded-list'],
+    ['control', 'watched-file'],
+    ['admin', 'admin-', 'pages', 'docs-page', 'assets'],
+    ['desk', 'desk-metrics', 'overview', 'samples', 'metric-sums', 'roster', 'crew'],
+    ['worker'],
+    ['app', 'request-watch', 'listener', 'openapi', 'openapi-', 'route'],
+    ['http', 'answer', 'auth', 'body', 'gate', 'record-check', 'config', 'operation'],
+    [
+      'metrics',
+      'metered-node',
+      'node-facts',
+      'member',
+      'apps-file',
+      'networks',
+      'setting-',
+      'settings',
+      'version',
+    ],
     ['store', 'settler'],
     ['save', 'agreement', 'lookup', 'observer'],
     ['cluster', 'doubts'],
     ['trust', 'marks', 'health', 'evidence', 'lag', 'placement', 'node-list'],
-    ['memjs-', 'embedded-', 'deadline-alarm', 'reset-socket'],
-    ['binary-frames', 'node', 'system-clock', 'log'],
+    ['memjs-', 'embedded-'],
+    ['binary-frames', 'deadline-alarm', 'reset-socket', 'node', 'system-clock', 'log'],
   ],
 };
 
@@ -64,7 +80,8 @@ const ROOMS = {
 const OUTSIDE = [
   {
     name: /^memjs$/,
-    files: /packages\/bridge\/src\/memjs-socket\.ts$|\/test\//,
+    // Tests show what memjs does by itself.
+    files: /packages\/bridge\/src\/memjs-socket\.ts$|(^|\/)test\//,
     fix: 'use MemcachedNode from node.ts',
   },
   {
@@ -131,7 +148,8 @@ const imports = {
 
 function locate(filename) {
   const match = /packages\/(client|bridge)\/src\/(.+)\.tsx?$/.exec(filename);
-  if (match === null || match[2].endsWith('.d')) return null;
+  // The dashboard's scripts run in a browser; of the bridge they take only types.
+  if (match === null || match[2].endsWith('.d') || match[2].startsWith('dashboard/')) return null;
   return { part: match[1], name: match[2], room: findRoom(match[1], match[2]) };
 }
 

@@ -1,6 +1,7 @@
 /** Three nodes, the bridge and two instances of the example app, each a process that can die alone. */
 import { randomBytes } from 'node:crypto';
 import { accessSync, constants } from 'node:fs';
+import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { answersOnPort, answersOnUrl } from './ports.ts';
@@ -22,6 +23,13 @@ export interface StackEvent {
   readonly text: string;
 }
 
+/** The app that the instances run: it is built, and its Next.js is found from its folder. */
+export interface StackApp {
+  readonly folder: string;
+  /** Added to the environment of every instance. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MOST_EVENTS = 50;
 
@@ -38,9 +46,11 @@ export class Stack {
   readonly events: StackEvent[] = [];
   readonly #bridgeSecret = secret();
   readonly #sessionSecret = secret();
+  readonly #app: StackApp;
 
-  constructor(ports: StackPorts) {
+  constructor(ports: StackPorts, app: StackApp = { folder: join(ROOT, 'examples/nextjs') }) {
     this.ports = ports;
+    this.#app = app;
     const memcached = findProgram('memcached');
     this.hasMemcached = memcached !== null;
     this.nodes = ports.nodes.map((port, index) => this.#planNode(index, port, memcached));
@@ -113,9 +123,10 @@ export class Stack {
     return new ManagedProcess({
       name: `instance ${port}`,
       command: process.execPath,
-      args: [join(ROOT, 'node_modules/next/dist/bin/next'), 'start', '--port', String(port)],
-      cwd: join(ROOT, 'examples/nextjs'),
+      args: [findNext(this.#app.folder), 'start', '--hostname', 'localhost', '--port', String(port)],
+      cwd: this.#app.folder,
       env: {
+        ...this.#app.env,
         SESSION_SECRET: this.#sessionSecret,
         BRIDGE_SECRET: this.#bridgeSecret,
         BRIDGE_URL: `http://127.0.0.1:${this.ports.bridge}`,
@@ -124,7 +135,7 @@ export class Stack {
         STACK_CONTROL_TOKEN: this.controlToken,
         NEXT_TELEMETRY_DISABLED: '1',
       },
-      isHealthy: () => answersOnUrl(`http://127.0.0.1:${port}/api/health`),
+      isHealthy: () => answersOnUrl(`http://localhost:${port}/api/health`),
     });
   }
 
@@ -134,6 +145,11 @@ export class Stack {
     if (entry === null || !('node' in entry) || !('to' in entry) || !('reason' in entry)) return;
     this.tell(`bridge: node ${String(entry.node)} is ${String(entry.to)} (${String(entry.reason)})`);
   }
+}
+
+/** The program of the Next.js that the app in the folder uses. */
+export function findNext(folder: string): string {
+  return createRequire(join(folder, 'package.json')).resolve('next/dist/bin/next');
 }
 
 function secret(): string {

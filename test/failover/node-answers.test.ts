@@ -173,6 +173,20 @@ test('an end of the connection that never arrives ends in a time-out', async () 
   await waitUntil(async () => (await node.it.gets('key').catch(() => 'failed')) === null, 'it serves again');
 });
 
+test('an end of the connection that is held up on its way is told when it arrives', async () => {
+  await using server = await startEmbedded();
+  await using proxy = await startFaultProxy({ targetPort: server.it.port });
+  let isLost = false;
+  const onConnectionLost = (): void => void (isLost = true);
+  await using node = openNode({ host: '127.0.0.1', port: proxy.port }, { connections: 1, onConnectionLost });
+  await node.it.gets('key');
+  proxy.poison('down', { slowCloseMs: 150 });
+  const start = performance.now();
+  await server.it.inject({ kind: 'refuse' });
+  await waitUntil(() => isLost, 'the loss is told');
+  assert.ok(performance.now() - start >= 140);
+});
+
 test('a node that closes is noticed at once, even while it takes nothing of what we send', async () => {
   await using server = await startFake((socket, frames) => {
     for (const { opcode } of frames) {

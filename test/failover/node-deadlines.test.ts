@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
-import { test } from 'node:test';
+import { Socket } from 'node:net';
+import { mock, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { encodeFrame, MAGIC, OPCODES, STATUSES } from '../../packages/bridge/src/binary-frames.ts';
 import { startFake } from '../support/fake-server.ts';
@@ -56,6 +56,43 @@ test('a write whose caller has little time ends its connection, so that no more 
   await server.it.inject({ kind: 'delay', delayMs: 10_000, opcodes: [OPCODES.add] });
   await assert.rejects(node.it.add('key', newItem(1), 20), isKind('timeout'));
   await waitUntil(() => server.it.connections === 1, 'only the connection of the probe is left', 2_000);
+});
+
+test('a read that its caller has given up still ends the connection when it is never answered', async () => {
+  await using server = await startEmbedded();
+  await using node = openNode(server.it, { connections: 1 });
+  await node.it.gets('key');
+  await server.it.inject({ kind: 'delay', delayMs: 10_000, opcodes: [OPCODES.get] });
+  await assert.rejects(node.it.gets('key', 20), isKind('timeout'));
+  assert.equal(server.it.connections, 1);
+  await waitUntil(() => server.it.connections === 0, 'the connection is dropped', 2_000);
+});
+
+test('the time it takes to connect counts against the deadline', async () => {
+  const timeoutMs = 1_000;
+  await using server = await startFake((socket, frames) => {
+    const greeting = frames.find(({ opcode }) => opcode === OPCODES.noop);
+    if (greeting === undefined) return;
+    const answer = encodeFrame({ magic: MAGIC.response, opcode: OPCODES.noop, opaque: greeting.opaque });
+    setTimeout(() => socket.write(answer), 0.8 * timeoutMs);
+  });
+  await using node = openNode(server, { timeoutMs, connections: 1 });
+  const { kinds, lastMs } = await countOutcomes([node.it.gets('key')], 3_000);
+  assert.deepEqual(kinds, { timeout: 1 });
+  assert.ok(lastMs < 1.5 * timeoutMs, `${lastMs} ms`);
+});
+
+test('a connection that our own machine has no means for is our own affair', async () => {
+  const connect = mock.method(Socket.prototype, 'connect', function (this: Socket) {
+    this.destroy(Object.assign(new Error('too many open files'), { code: 'EMFILE' }));
+    return this;
+  });
+  try {
+    await using node = openNode({ host: '127.0.0.1', port: 11211 });
+    await assert.rejects(node.it.gets('key'), isKind('busy'));
+  } finally {
+    connect.mock.restore();
+  }
 });
 
 test('a deadline that is over before anything is sent is our own affair', async () => {

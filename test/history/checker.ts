@@ -46,7 +46,7 @@ export function checkHistory(history: History): Violation[] {
   for (const { kind, at, text } of history.facts) {
     if (kind === 'defect') report({ check: 'no defect', text, session: null, at });
   }
-  return found.sort((a, b) => a.at - b.at);
+  return found.toSorted((a, b) => a.at - b.at);
 }
 
 type Report = (violation: Violation) => void;
@@ -84,7 +84,7 @@ function checkOperation(operation: Operation, { history, owners, report }: Conte
 
 function checkSession(log: SessionLog, history: History, report: Report): void {
   const states = new Map<number, { text: string; operation: Operation }>();
-  for (const operation of [...log.uses].sort((a, b) => a.start - b.start)) {
+  for (const operation of log.uses.toSorted((a, b) => a.start - b.start)) {
     checkRead(log, operation, { maxStaleMs: history.maxStaleMs, report });
     checkEnd(log, operation, { maxStaleMs: history.maxStaleMs, report });
   }
@@ -145,7 +145,7 @@ function checkFork(
 ): void {
   for (const view of viewsOf(operation)) {
     if (view.session !== log.id || view.source === 'cookie') continue;
-    const text = `${[...view.nonces].sort().join(' ')} ${view.count}`;
+    const text = `${view.nonces.toSorted().join(' ')} ${view.count}`;
     const known = states.get(view.version);
     if (known === undefined) states.set(view.version, { text, operation });
     else if (known.text !== text) {

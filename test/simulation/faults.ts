@@ -145,7 +145,11 @@ export function describeFault(fault: Fault): string {
       return `${fault.type} of bridge ${fault.bridge} to node ${fault.node}`;
     case 'cut':
       return `cut ${fault.from} → ${fault.to}`;
-    default:
+    case 'kill node':
+    case 'stop node':
+    case 'fill node':
+    case 'evict from node':
+    case 'drain node':
       return `${fault.type} ${fault.node}`;
   }
 }

@@ -83,7 +83,7 @@ export function drawPlan(seed: number, severity?: Severity): Plan {
   const faults =
     shape.severity === 'one' ? drawFaults(random, shape, endMs) : drawWildFaults(random, shape, endMs);
   const visits = drawVisits(random, shape, faults, endMs);
-  const steps = [...faults, ...visits].sort((a, b) => a.at - b.at);
+  const steps = [...faults, ...visits].toSorted((a, b) => a.at - b.at);
   return { seed, ...shape, noise: drawNoise(random, shape.severity), endMs, steps };
 }
 
@@ -194,7 +194,7 @@ function drawVisits(
   const bursts = Array.from({ length: 25 + random.below(25) }, () => {
     if (edges.length > 0 && random.chance(0.5)) return random.pick(edges) + random.between(-100, 400);
     return random.between(0, endMs);
-  }).sort((a, b) => a - b);
+  }).toSorted((a, b) => a - b);
   for (const time of bursts) {
     const browser = random.below(browsers);
     for (let left = 1 + random.below(4); left > 0; left -= 1) {

@@ -10,32 +10,55 @@ export interface ShrinkOptions {
 }
 
 /** A plan that fails like the given one, with no more steps and no more noise. */
-export async function shrink(plan: Plan, { fails, mostRuns }: ShrinkOptions): Promise<Plan> {
-  let runs = 0;
-  let best = plan;
-  const accept = async (candidate: Plan): Promise<boolean> => {
-    if (runs >= mostRuns) return false;
-    runs += 1;
-    if (!(await fails(candidate))) return false;
-    best = candidate;
-    return true;
-  };
-  if (!(await accept({ ...best, noise: QUIET }))) {
-    for (const kind of Object.keys(QUIET)) await accept({ ...best, noise: { ...best.noise, [kind]: 0 } });
+export async function shrink(plan: Plan, options: ShrinkOptions): Promise<Plan> {
+  const shrinking = new Shrinking(plan, options);
+  await shrinking.dropNoise();
+  await shrinking.dropSteps();
+  const last = shrinking.best.steps.at(-1)?.at ?? 0;
+  await shrinking.accept({ ...shrinking.best, endMs: last + 2_000 });
+  return shrinking.best;
+}
+
+class Shrinking {
+  best: Plan;
+  readonly #options: ShrinkOptions;
+  #runs = 0;
+
+  constructor(plan: Plan, options: ShrinkOptions) {
+    this.best = plan;
+    this.#options = options;
   }
-  for (
-    let size = Math.ceil(best.steps.length / 2);
-    size >= 1 && runs < mostRuns;
-    size = Math.floor(size / 2)
-  ) {
-    // Backwards: what came late is most often needless, and what came early is where the others stand on.
-    for (let end = best.steps.length; end > 0 && runs < mostRuns; end -= size) {
-      await accept({ ...best, steps: without(best.steps, Math.max(0, end - size), end) });
+
+  /** Goes on with the candidate when it fails too. */
+  async accept(candidate: Plan): Promise<boolean> {
+    if (this.#isSpent) return false;
+    this.#runs += 1;
+    if (!(await this.#options.fails(candidate))) return false;
+    this.best = candidate;
+    return true;
+  }
+
+  async dropNoise(): Promise<void> {
+    if (await this.accept({ ...this.best, noise: QUIET })) return;
+    for (const kind of Object.keys(QUIET))
+      await this.accept({ ...this.best, noise: { ...this.best.noise, [kind]: 0 } });
+  }
+
+  async dropSteps(): Promise<void> {
+    let size = Math.ceil(this.best.steps.length / 2);
+    while (size >= 1 && !this.#isSpent) {
+      // Backwards: what came late is most often needless, and what came early is where the others stand on.
+      for (let end = this.best.steps.length; end > 0; end -= size) {
+        const steps = without(this.best.steps, Math.max(0, end - size), end);
+        await this.accept({ ...this.best, steps });
+      }
+      size = Math.floor(size / 2);
     }
   }
-  const last = best.steps.at(-1)?.at ?? 0;
-  await accept({ ...best, endMs: last + 2_000 });
-  return best;
+
+  get #isSpent(): boolean {
+    return this.#runs >= this.#options.mostRuns;
+  }
 }
 
 function without(steps: readonly Step[], from: number, to: number): Step[] {

@@ -50,7 +50,7 @@ async function lead(): Promise<number> {
   const to = from + Number(values.seeds);
   const began = performance.now();
   const reports = await runAll({ from, to, severity }, Number(values.workers));
-  const failed = reports.filter(({ broken }) => broken.length > 0).sort((a, b) => a.seed - b.seed);
+  const failed = reports.filter(({ broken }) => broken.length > 0).toSorted((a, b) => a.seed - b.seed);
   for (const { seed } of failed.slice(0, MOST_STORIES)) await tell(seed, severity);
   const operations = reports.reduce((sum, report) => sum + report.operations, 0);
   for (const { seed, broken } of failed) console.log(`seed ${seed}: ${[...new Set(broken)].join(', ')}`);

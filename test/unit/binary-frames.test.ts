@@ -40,8 +40,10 @@ test('frames cut anywhere are put together as they were', () => {
           if (whole !== null) found.push(...decodeFrames(whole));
           start = end;
         }
-        const expected = frames.map(({ magic: _, ...parts }) => parts);
-        assert.deepEqual(found, expected);
+        assert.deepEqual(
+          found,
+          frames.map(({ magic: _magic, ...parts }) => parts),
+        );
       },
     ),
   );

@@ -7,7 +7,7 @@ import type {
   StoreRequest,
   StoreResult,
 } from '../../packages/bridge/src/embedded-items.ts';
-import { ManualClock } from '../support/manual-clock.ts';
+import { FakeClock } from '../support/fake-clock.ts';
 
 /** What an item with a key of one byte and no flags needs beside its value. */
 const OVERHEAD = 60;
@@ -39,18 +39,18 @@ test('a full memory that may not forget refuses new items and keeps the old ones
   assert.equal(memory.get('a'), undefined);
 });
 
-test('what has expired makes room before anything is refused, and is not counted as evicted', () => {
-  const clock = new ManualClock();
+test('what has expired makes room before anything is refused, and is not counted as evicted', async () => {
+  const clock = new FakeClock();
   const memory = open({ isEvicting: false, clock });
   set(memory, 'a', { ttl: 1 });
   for (const key of ['b', 'c']) set(memory, key);
-  clock.advance(1_000);
+  await clock.advance(1_000);
   assert.equal(set(memory, 'd').outcome, 'stored');
   assert.equal(memory.counts.evictions, 0);
 });
 
-test('an item lives exactly as long as its lifetime, however it is given', () => {
-  const clock = new ManualClock();
+test('an item lives exactly as long as its lifetime, however it is given', async () => {
+  const clock = new FakeClock();
   const memory = open({ clock, epochSeconds: () => 2_000_000_000 });
   for (const [ttl, lifetimeMs] of [
     [1, 1_000],
@@ -58,9 +58,9 @@ test('an item lives exactly as long as its lifetime, however it is given', () =>
     [2_000_000_060, 60_000],
   ] as const) {
     set(memory, 'a', { ttl });
-    clock.advance(lifetimeMs - 1);
+    await clock.advance(lifetimeMs - 1);
     assert.notEqual(memory.get('a'), undefined);
-    clock.advance(1);
+    await clock.advance(1);
     assert.equal(memory.get('a'), undefined);
   }
   set(memory, 'a', { ttl: 2_592_001 });
@@ -93,7 +93,7 @@ test('after any history the bytes counted are those of the items that are there,
 
 function open(options: Partial<ItemMemoryOptions> = {}): ItemMemory {
   return new ItemMemory({
-    clock: new ManualClock(),
+    clock: new FakeClock(),
     epochSeconds: () => 1_700_000_000,
     maxBytes: THREE,
     maxItemBytes: THREE,

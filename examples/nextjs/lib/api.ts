@@ -5,7 +5,7 @@ import { withSession } from './session';
 
 type Handler = (request: NextRequest) => Promise<Response>;
 
-/** A handler that changes something: only for this site's own pages, saved when it is done. */
+/** A handler that changes something: only for this site's own pages, and saved when it is done. */
 export function mutation(handler: Handler): Handler {
   const saved = withSession(handler);
   return answering(async (request) =>
@@ -26,17 +26,25 @@ export function answering(handler: Handler): Handler {
 }
 
 /** Browsers say where a request comes from; a form or a script of another site cannot change that. */
-function isSameOrigin({ headers }: NextRequest): boolean {
+export function isSameOrigin({ headers }: NextRequest): boolean {
   const site = headers.get('sec-fetch-site');
   if (site !== null) return site === 'same-origin';
   const origin = headers.get('origin');
   return origin !== null && URL.canParse(origin) && new URL(origin).host === headers.get('host');
 }
 
-/** A text field of a JSON body; empty when there is none. */
-export async function readText(request: NextRequest, field: string): Promise<string> {
+const LONGEST_TEXT = 200;
+
+/** Text fields of a JSON body; each is empty when there is none. */
+export async function readText<K extends string>(
+  request: NextRequest,
+  fields: readonly K[],
+): Promise<Record<K, string>> {
   const body: unknown = await request.json().catch(() => null);
-  if (typeof body !== 'object' || body === null) return '';
-  const value: unknown = Reflect.get(body, field);
-  return typeof value === 'string' ? value.trim().slice(0, 200) : '';
+  const read = (field: K): string => {
+    const value: unknown = typeof body === 'object' && body !== null ? Reflect.get(body, field) : null;
+    return typeof value === 'string' ? value.trim().slice(0, LONGEST_TEXT) : '';
+  };
+  // Each of the fields is there.
+  return Object.fromEntries(fields.map((field) => [field, read(field)])) as Record<K, string>;
 }

@@ -79,7 +79,7 @@ export function encodeRequest(parts: RequestParts): Buffer {
 }
 
 /** Up to this size copying frames together is cheaper than a gathering write. */
-const JOIN_BYTES = 65_536;
+const JOIN_BYTES = 16_384;
 
 /** Our own machine is short of something; says nothing about the node. */
 const OWN_FAULTS: ReadonlySet<unknown> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL']);

@@ -80,10 +80,9 @@ function getSession<T extends object>(
   visits: Visits<T>,
   [first, second, third]: readonly unknown[],
 ): Promise<Session<T>> {
-  // The overloads of GetSession say what follows what.
-  if (isRequest(first)) return visits.getSession(first, (second ?? {}) as LoadOptions);
-  if (!isPagesRequest(first)) return visits.getSession(null, (first ?? {}) as LoadOptions);
-  if (isPagesResponse(second)) return visits.getPagesSession(first, second, (third ?? {}) as LoadOptions);
+  if (isRequest(first)) return visits.getSession(first, second ?? {});
+  if (!isPagesRequest(first)) return visits.getSession(null, first ?? {});
+  if (isPagesResponse(second)) return visits.getPagesSession(first, second, third ?? {});
   throw new TypeError('In the Pages Router getSession() takes the request and the response.');
 }
 

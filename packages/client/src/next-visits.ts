@@ -43,9 +43,9 @@ export class Visit<T extends object> {
     return session;
   }
 
-  /** Saves the session, if anybody has asked for it and it can be changed here. */
+  /** Saves the session, if anybody has asked for it. */
   async commit(): Promise<void> {
-    if (this.#session !== null && this.#options.isReadOnly !== true) await (await this.#session).save();
+    if (this.#session !== null) await (await this.#session).save();
   }
 
   #load(fresh: boolean): Promise<Session<T>> {

@@ -3,7 +3,7 @@ import { mutation, readText } from '@/lib/api';
 import { getSession } from '@/lib/session';
 
 export const POST = mutation(async (request) => {
-  const name = await readText(request, 'name');
+  const { name } = await readText(request, ['name']);
   if (name === '') return Response.json({ error: 'name_missing' }, { status: 400 });
   const session = await getSession(request);
   session.name = name;

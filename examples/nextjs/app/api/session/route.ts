@@ -1,14 +1,15 @@
 /** What the panel shows of this request's session. */
-import { answering } from '@/lib/api';
+import type { NextRequest } from 'next/server';
 import { recentEvents } from '@/lib/events';
 import { instanceName } from '@/lib/instance';
+import { unlessUnavailable } from '@/lib/outage';
 import { describeSession } from '@/lib/sight';
 import { getSession } from '@/lib/session';
 
-export const GET = answering(async (request) => {
-  const session = await getSession(request);
-  return Response.json(
-    { ...describeSession(session), instance: instanceName(), events: recentEvents() },
-    { headers: { 'cache-control': 'private, no-store' } },
-  );
-});
+export async function GET(request: NextRequest): Promise<Response> {
+  const session = await unlessUnavailable(getSession(request));
+  const answer = { instance: instanceName(), events: recentEvents() };
+  const headers = { 'cache-control': 'private, no-store' };
+  if (session === null) return Response.json({ ...answer, error: 'unavailable' }, { status: 503, headers });
+  return Response.json({ ...answer, ...describeSession(session) }, { headers });
+}
