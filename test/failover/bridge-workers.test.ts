@@ -62,13 +62,13 @@ test('a node that one worker finds down is down for all of them at once', async 
     env: { WORKERS: '3' },
   });
   const [first] = nodes;
-  first?.stop();
+  await first?.stop();
   const downs = (): LogLine[] => bridge.log.filter((line) => line['to'] === 'down' && line['node'] === 0);
   // One connection, so that one worker alone gets the evidence.
   while (downs().length === 0) await bridge.client.get(makeId([0]));
   await waitUntil(() => downs().length === 3, 'all workers have node 0 down');
   const times = downs().map((line) => Date.parse(String(line['time'])));
-  assert.ok(Math.max(...times) - Math.min(...times) < 100, `${times.join(' ')}`);
+  assert.ok(Math.max(...times) - Math.min(...times) < 100, times.join(' '));
   assert.equal(new Set(downs().map((line) => line['worker'])).size, 3);
   first?.resume();
   await waitUntil(
@@ -104,11 +104,11 @@ test('a rolling restart under load loses no request', async () => {
   });
   const before = await workerPids(bridge.pid);
   const statuses = new Map<string, number>();
-  let isDone = false;
+  const done = new AbortController();
   const load = async (): Promise<void> => {
     const id = makeId();
     let { version } = await bridge.client.put(id, { version: 1, base: null });
-    while (!isDone) {
+    while (!done.signal.aborted) {
       const saved = await bridge.client.put(id, { version: (version ?? 0) + 1, base: version ?? 0 });
       version = saved.version;
       const read = await bridge.client.get(id);
@@ -125,7 +125,7 @@ test('a rolling restart under load loses no request', async () => {
     'all were replaced',
     20_000,
   );
-  isDone = true;
+  done.abort();
   await Promise.all(loads);
   assert.deepEqual([...statuses.keys()], ['200']);
   assert.ok((statuses.get('200') ?? 0) > 100, 'there was load');
