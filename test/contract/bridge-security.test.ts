@@ -246,28 +246,26 @@ test('a secret that is taken out of the file is worth nothing as soon as the fil
 test('how much of a token is right cannot be seen from the time it takes', () => {
   const right = 'x'.repeat(64);
   const access = new AdminAccess({ tokens: [right, 'y'.repeat(64)], wallClock: Date.now });
-  const near = `${'x'.repeat(63)}y`;
-  const far = 'z'.repeat(64);
-  const samples = { near: [] as number[], far: [] as number[] };
+  // What leaks shows each time; what other programs on the machine do, does not.
+  const differences = Array.from({ length: 3 }, () => Math.abs(compareTimes(access)));
+  assert.ok(Math.min(...differences) < 4.5, differences.join(' '));
+});
+
+/** Welch's t of the times that a token takes which is wrong at its end, and one wrong from its beginning. */
+function compareTimes(access: AdminAccess): number {
+  const near = { token: `${'x'.repeat(63)}y`, samples: [] as number[] };
+  const far = { token: 'z'.repeat(64), samples: [] as number[] };
   for (let round = 0; round < 22_000; round += 1) {
-    for (const [name, token] of round % 2 === 0
-      ? ([
-          ['near', near],
-          ['far', far],
-        ] as const)
-      : ([
-          ['far', far],
-          ['near', near],
-        ] as const)) {
+    for (const { token, samples } of round % 2 === 0 ? [near, far] : [far, near]) {
       const began = process.hrtime.bigint();
       access.isToken(token);
       const took = Number(process.hrtime.bigint() - began);
       // The first rounds are those of the compiler, the longest those of other programs.
-      if (round >= 2_000 && took < 50_000) samples[name].push(took);
+      if (round >= 2_000 && took < 50_000) samples.push(took);
     }
   }
-  assert.ok(Math.abs(welch(samples.near, samples.far)) < 4.5);
-});
+  return welch(near.samples, far.samples);
+}
 
 /** Welch's t of two samples. */
 function welch(a: readonly number[], b: readonly number[]): number {
