@@ -64,7 +64,7 @@ test('every way to start a node wrongly has its warning, with the flag that mend
   const all = { udpport: '1', evictions: 'on', binding_protocol: 'auto-negotiate', item_size_max: '1' };
   const texts = facts({}, all).warnings.map(({ text }) => text);
   for (const [index, flag] of ['-U 0', '-B binary', '-M', '-I'].entries())
-    assert.match(texts[index] ?? '', new RegExp(`${flag}`));
+    assert.ok(texts[index]?.includes(flag), flag);
 });
 
 test('what a node has lost, and is about to lose, is warned about', () => {
