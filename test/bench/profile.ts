@@ -10,8 +10,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { drawFlames, type Frame, readProfile, topOf } from './flames.ts';
-import { LOADS, type Script } from './loads.ts';
-import { Stack, type Stored } from './stack.ts';
+import { type BridgeLoad, LOADS } from './loads.ts';
+import { Stack } from './stack.ts';
 import { load } from './wrk.ts';
 
 const SESSIONS = 1_000;
@@ -25,12 +25,12 @@ const { values, positionals } = parseArgs({
   options: { svg: { type: 'string' }, seconds: { type: 'string', default: String(SECONDS) } },
 });
 const [name = 'get'] = positionals;
-const make = LOADS[name];
-if (make === undefined) throw new TypeError(`Profiles can be had of ${Object.keys(LOADS).join(', ')}.`);
+const kind = LOADS[name];
+if (kind === undefined) throw new TypeError(`Profiles can be had of ${Object.keys(LOADS).join(', ')}.`);
 
 const folder = mkdtempSync(join(tmpdir(), 'memsession-profile-'));
 try {
-  const root = await profile(make);
+  const root = await profile(kind);
   console.log(topOf(root, SHOWN));
   if (values.svg !== undefined) writeFileSync(values.svg, drawFlames(root, `The bridge, load "${name}"`));
 } finally {
@@ -38,13 +38,16 @@ try {
 }
 process.exit(0);
 
-async function profile(scriptOf: (stack: Stack, sessions: readonly Stored[]) => Script): Promise<Frame> {
-  const stack = await Stack.start({ flags: ['--cpu-prof', `--cpu-prof-dir=${folder}`] });
+async function profile({ script: make, ...rest }: BridgeLoad): Promise<Frame> {
+  const stack = await Stack.start({
+    flags: ['--cpu-prof', '--cpu-prof-interval=250', `--cpu-prof-dir=${folder}`],
+  });
   try {
-    const script = scriptOf(stack, await stack.seed(SESSIONS, BYTES));
-    await load({ url: stack.url, script, seconds: WARM_UP_SECONDS });
+    const script = make(stack, await stack.seed(SESSIONS, BYTES));
+    const given = { ...rest, url: stack.url, script };
+    await load({ ...given, seconds: WARM_UP_SECONDS });
     const before = stack.bridge.cpuMs() ?? 0;
-    const { requests, perSecond } = await load({ url: stack.url, script, seconds: Number(values.seconds) });
+    const { requests, perSecond } = await load({ ...given, seconds: Number(values.seconds) });
     const micros = (((stack.bridge.cpuMs() ?? 0) - before) * 1_000) / requests;
     console.log(`${Math.round(perSecond)} requests/s, ${micros.toFixed(1)} µs of processor time each`);
   } finally {

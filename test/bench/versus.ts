@@ -27,9 +27,10 @@ const contestants: Contestant[] = [];
 for (const [side, stack] of Object.entries(stacks)) {
   const sessions = await stack.seed(SESSIONS, BYTES);
   for (const name of names) {
-    const script = LOADS[name]?.(stack, sessions);
-    if (script === undefined) throw new TypeError(`There is no load ${name}.`);
-    contestants.push(loaded(`${name} ${side}`, stack.bridge, { url: stack.url, script, seconds: SECONDS }));
+    const kind = LOADS[name];
+    if (kind === undefined) throw new TypeError(`There is no load ${name}.`);
+    const given = { ...kind, url: stack.url, script: kind.script(stack, sessions), seconds: SECONDS };
+    contestants.push(loaded(`${name} ${side}`, stack.bridge, given));
   }
 }
 const samples = await playRounds(contestants, Number(values.rounds));
