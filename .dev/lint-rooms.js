@@ -66,7 +66,7 @@ const ROOMS = {
       'settings',
       'version',
     ],
-    ['store', 'settler'],
+    ['store', 'settler', 'tally'],
     ['save', 'lookup', 'observer'],
     ['cluster', 'doubts'],
     ['trust', 'marks', 'health', 'evidence', 'lag', 'placement', 'node-list'],
