@@ -51,7 +51,9 @@ function words(rest: string): string[] {
 for (const file of ['Dockerfile', 'example.Dockerfile']) {
   test(`${file} has nothing that a linter complains about, and does not run as root`, () => {
     assert.deepEqual(
-      validate(readDeployFile(file)).map(({ message, range }) => `${range.start.line + 1}: ${message}`),
+      validate(readDeployFile(file)).map(
+        ({ message, range }) => `line ${range.start.line + 1}: ${String(message)}`,
+      ),
       [],
     );
     const final = lastStage(readInstructions(file));

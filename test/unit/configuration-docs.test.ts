@@ -2,7 +2,6 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
 import { parseAppsFile } from '../../packages/bridge/src/apps-file.ts';
-import { readFacts } from '../../packages/bridge/src/node-facts.ts';
 import { parseNodesFile } from '../../packages/bridge/src/node-list.ts';
 import { type Setting, SETTING_NAMES, SETTINGS } from '../../packages/bridge/src/settings.ts';
 
@@ -47,25 +46,4 @@ test('the files that docs/configuration.md shows are valid', () => {
   const apps = parseAppsFile(codeBelow('## APPS_FILE'));
   assert.ok(apps.ok, JSON.stringify(apps));
   assert.deepEqual([...apps.apps.keys()], ['shop', 'admin', '*']);
-});
-
-test('docs/configuration.md explains every warning about a node', () => {
-  const worst = readFacts(
-    {
-      index: 0,
-      stats: { version: '1.4.0', bytes: '95', limit_maxbytes: '100', evictions: '1' },
-      settings: {
-        udpport: '11211',
-        binding_protocol: 'auto-negotiate',
-        evictions: 'on',
-        item_size_max: '1024',
-      },
-    },
-    524_288,
-  );
-  const explained = rowsBelow('## Codes').filter(([, where]) => where === 'metrics');
-  assert.deepEqual(
-    explained.map(([code]) => code).toSorted(),
-    worst.warnings.map(({ code }) => `\`${code}\``).toSorted(),
-  );
 });
