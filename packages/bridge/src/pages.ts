@@ -116,7 +116,7 @@ const QUESTION = html`<dialog id="question" aria-labelledby="question-title" ari
 const FIGURES: readonly (readonly [string, string, string])[] = [
   ['figure-rate', 'Operations', 'now'],
   ['figure-p99', '99 % answered in', 'now'],
-  ['figure-failed', 'Failed or refused for load', 'last 15 minutes'],
+  ['figure-failed', 'Failed or refused', 'last 15 minutes'],
   ['figure-relocations', 'Relocations', 'last 15 minutes'],
   ['figure-conflicts', 'Conflicts', 'last 15 minutes'],
   ['figure-evictions', 'Evictions', 'since the nodes started'],
