@@ -1,6 +1,16 @@
 /** All rows of the benchmark, in the order of the table. */
 import type { Row } from './row.ts';
-import { cachedRead } from './rows/cached-read.ts';
 import { bridgeGet, bridgeGetBun } from './rows/bridge-get.ts';
+import { bridgeBatch, bridgeConditional, bridgeWorkers } from './rows/bridge-kinds.ts';
+import { bundle } from './rows/bundle.ts';
+import { cachedRead } from './rows/cached-read.ts';
 
-export const ROWS: readonly Row[] = [cachedRead, bridgeGet, bridgeGetBun];
+export const ROWS: readonly Row[] = [
+  cachedRead,
+  bridgeGet,
+  bridgeGetBun,
+  bridgeBatch,
+  bridgeConditional,
+  bridgeWorkers,
+  bundle,
+];
