@@ -4,6 +4,10 @@ import { bridgeGet, bridgeGetBun } from './rows/bridge-get.ts';
 import { bridgeBatch, bridgeConditional, bridgeWorkers } from './rows/bridge-kinds.ts';
 import { bundle } from './rows/bundle.ts';
 import { cachedRead } from './rows/cached-read.ts';
+import { downtime } from './rows/downtime.ts';
+import { memory } from './rows/memory.ts';
+import { saveLatency } from './rows/save-latency.ts';
+import { scaling } from './rows/scaling.ts';
 
 export const ROWS: readonly Row[] = [
   cachedRead,
@@ -11,6 +15,10 @@ export const ROWS: readonly Row[] = [
   bridgeGetBun,
   bridgeBatch,
   bridgeConditional,
+  saveLatency,
   bridgeWorkers,
+  memory,
+  scaling,
+  downtime,
   bundle,
 ];
