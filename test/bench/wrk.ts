@@ -62,7 +62,7 @@ export async function load({
   try {
     const file = join(folder, 'load.lua');
     writeFileSync(file, (await script()) + TAIL);
-    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', file, url];
+    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', '-s', file, url];
     const [command, all] = pin(core, wrk.path, args);
     const { stdout } = await execute(command, all, { env: { ...process.env, ...wrk.env } });
     return read(stdout, url);
