@@ -45,6 +45,11 @@ export class ManagedProcess {
     return this.#isFrozen;
   }
 
+  /** The last lines that it has printed. */
+  get lastLines(): readonly string[] {
+    return this.#lastLines;
+  }
+
   get pid(): number | null {
     return this.#child?.pid ?? null;
   }
