@@ -47,9 +47,25 @@ const ROOMS = {
   ],
   bridge: [
     ['main', 'index'],
-    ['service'],
-    ['app', 'admin', 'nodes-file'],
-    ['answer', 'auth', 'body', 'config', 'settings', 'operation', 'metrics'],
+    ['help', 'command-line', 'remote', 'node-check'],
+    ['service', 'primary', 'worker-handle', 'worker-process', 'ipc', 'embedded-list'],
+    ['control', 'watched-file'],
+    ['admin', 'admin-', 'pages', 'docs-page', 'assets'],
+    ['desk', 'desk-metrics', 'overview', 'samples', 'metric-sums', 'roster', 'crew'],
+    ['worker'],
+    ['app', 'request-watch', 'listener', 'openapi', 'openapi-', 'route'],
+    ['http', 'answer', 'auth', 'body', 'gate', 'record-check', 'config', 'operation'],
+    [
+      'metrics',
+      'metered-node',
+      'node-facts',
+      'member',
+      'apps-file',
+      'networks',
+      'setting-',
+      'settings',
+      'version',
+    ],
     ['store', 'settler'],
     ['save', 'lookup', 'observer'],
     ['cluster', 'doubts'],
@@ -131,7 +147,8 @@ const imports = {
 
 function locate(filename) {
   const match = /packages\/(client|bridge)\/src\/(.+)\.tsx?$/.exec(filename);
-  if (match === null || match[2].endsWith('.d')) return null;
+  // The dashboard's scripts run in a browser; of the bridge they take only types.
+  if (match === null || match[2].endsWith('.d') || match[2].startsWith('dashboard/')) return null;
   return { part: match[1], name: match[2], room: findRoom(match[1], match[2]) };
 }
 

@@ -19,6 +19,7 @@ const PROJECTS = [
   'packages/client/tsconfig.node.json',
   'packages/client/tsconfig.next.json',
   'packages/bridge',
+  'packages/bridge/src/dashboard',
 ];
 /** The first Node that runs TypeScript by itself without a warning. */
 const OLDEST_USABLE = [24, 3];
@@ -69,10 +70,7 @@ function usableNode() {
 
 function build(node) {
   const tsc = join(ROOT, 'node_modules', 'typescript', 'bin', 'tsc');
-  const { status } = spawnSync(node, [tsc, '--build', ...PROJECTS], {
-    cwd: ROOT,
-    stdio: 'inherit',
-  });
+  const { status } = spawnSync(node, [tsc, '--build', ...PROJECTS], { cwd: ROOT, stdio: 'inherit' });
   if (status !== 0) fail('The packages do not compile; the errors are above.');
 }
 

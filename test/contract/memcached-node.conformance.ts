@@ -168,6 +168,14 @@ export function testMemcachedNode(name: string, start: () => Promise<Backend>): 
       assert.notEqual(stats.get('version') ?? '', '');
     });
 
+    test('the settings tell size, eviction, UDP and protocol', async () => {
+      const settings = await node.stats(undefined, 'settings');
+      for (const name of ['maxbytes', 'item_size_max', 'udpport'])
+        assert.match(settings.get(name) ?? '', /^[0-9]+$/, name);
+      assert.match(settings.get('evictions') ?? '', /^(on|off)$/);
+      assert.equal(settings.get('binding_protocol'), 'binary');
+    });
+
     test('a value that is too large is refused before it is sent, and the old item stays', async () => {
       const cas = casOf(await node.add('large', item(1, 'small')));
       const large = { version: 2, value: Buffer.alloc(MAX_ITEM_BYTES + 1), ttlSeconds: 60 };

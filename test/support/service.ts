@@ -4,13 +4,20 @@ import { type Config, parseConfig } from '../../packages/bridge/src/config.ts';
 import { rank } from '../../packages/bridge/src/placement.ts';
 import { type Service, startService } from '../../packages/bridge/src/service.ts';
 import { BRIDGE_SECRET, makeToken } from './app.ts';
+import { LogCheck } from './log-check.ts';
 
 export interface RunningBridge extends Service {
   readonly client: BridgeClient;
   [Symbol.asyncDispose](): Promise<void>;
 }
 
-/** Starts a bridge on a free port. `nodes`: ports on loopback, in the order of their indexes. */
+/** Opens the operator's listener of test bridges that have one. */
+export const ADMIN_TOKEN = 'an admin token of at least 32 bytes';
+
+/**
+ * Starts a bridge on a free port. `nodes`: ports on loopback, in the order of their indexes. All that it logs is
+ * searched for ids, tokens and secrets; disposing of it rejects when there were any.
+ */
 export async function startBridge(
   nodes: readonly number[],
   overrides: Partial<Config> = {},
@@ -20,12 +27,21 @@ export async function startBridge(
     BRIDGE_SECRET,
     HOST: '127.0.0.1',
     PORT: '0',
+    ADMIN_PORT: '0',
   };
   const parsed = parseConfig({ args: [], env, readFile: () => '' });
   if (!parsed.ok) throw new Error(parsed.problems.join('\n'));
-  const service = await startService({ ...parsed.config, ...overrides }, pino({ level: 'silent' }));
+  const log = new LogCheck([BRIDGE_SECRET, ADMIN_TOKEN]);
+  const service = await startService({ ...parsed.config, ...overrides }, pino({ level: 'trace' }, log));
   const client = new BridgeClient(service.url, await makeToken());
-  return { ...service, client, [Symbol.asyncDispose]: () => service.stop(100) };
+  return {
+    ...service,
+    client,
+    [Symbol.asyncDispose]: async () => {
+      await service.stop(100);
+      log.assertClean();
+    },
+  };
 }
 
 /** What came back, and after how long. */

@@ -235,6 +235,18 @@ test('a save after the answer has begun fails in an outage, for no cookie can ca
   assert.equal(instance.told('fallback').length, 0);
 });
 
+test('a save that nobody waited for, and that changes nothing, does not complain about a logout', async () => {
+  const { instance, browser } = setUp();
+  await change(instance, browser, (session) => (session.userId = '42'));
+  await visit(instance, browser, async (session) => {
+    const ended = session.destroy();
+    await session.save();
+    await ended;
+    session.views = 1;
+    await assert.rejects(session.save(), { code: 'session_destroyed' });
+  });
+});
+
 test('a session is confirmed with its unsaved changes', async () => {
   const { instance, another, browser } = setUp();
   await change(instance, browser, (session) => (session.userId = '42'));

@@ -1,12 +1,11 @@
 /** Who may do what: checks bearer tokens against the apps and secrets that the operator configured. */
+import { hash } from 'node:crypto';
 import { APP_NAME, TOKEN_AUDIENCE, TOKEN_MAX_SECONDS, TOKEN_SCOPE } from '@memsession/client/protocol';
 import { decodeJwt, errors, jwtVerify } from 'jose';
-
-/** Secrets by app name; the name `*` stands for every app that is not named. */
-export type Apps = ReadonlyMap<string, { readonly secrets: readonly string[] }>;
+import type { AppRules, Apps } from './apps-file.ts';
 
 export type Authentication =
-  | { readonly ok: true; readonly app: string }
+  | { readonly ok: true; readonly app: string; readonly rules?: AppRules }
   | { readonly ok: false; readonly code: 'unauthorized' | 'forbidden'; readonly message: string };
 
 export interface AuthenticatorOptions {
@@ -23,8 +22,9 @@ const MOST_REMEMBERED = 10_000;
 /** Verifies tokens and remembers the verified ones until they expire. */
 export class Authenticator {
   readonly #wallClock: () => number;
-  readonly #remembered: Map<string, { readonly app: string; readonly expiresAt: number }> = new Map();
-  #keys: ReadonlyMap<string, readonly Uint8Array[]> = new Map();
+  /** By the token's hash: whoever sees this process's memory finds no token in it. */
+  readonly #remembered: Map<string, Remembered> = new Map();
+  #credentials: ReadonlyMap<string, Credentials> = new Map();
 
   constructor(options: AuthenticatorOptions) {
     this.#wallClock = options.wallClock;
@@ -34,8 +34,11 @@ export class Authenticator {
   /** Puts other apps and secrets in force at once; tokens are verified anew. */
   setApps(apps: Apps): void {
     const encoder = new TextEncoder();
-    this.#keys = new Map(
-      [...apps].map(([app, { secrets }]) => [app, secrets.map((secret) => encoder.encode(secret))]),
+    this.#credentials = new Map(
+      [...apps].map(([app, rules]) => [
+        app,
+        { rules, keys: rules.secrets.map((secret) => encoder.encode(secret)) },
+      ]),
     );
     this.#remembered.clear();
   }
@@ -46,15 +49,19 @@ export class Authenticator {
     if (token === undefined || token.length > LONGEST_TOKEN) {
       return refuse('Authorization: send "Bearer" and a token signed with the app\'s bridge secret.');
     }
-    const known = this.#remembered.get(token);
-    if (known !== undefined && known.expiresAt > this.#wallClock()) return { ok: true, app: known.app };
-    return this.#verify(token);
+    const digest = hash('sha256', token, 'base64');
+    const known = this.#remembered.get(digest);
+    if (known !== undefined && known.expiresAt > this.#wallClock()) return known.authentication;
+    return this.#verify(token, digest);
   }
 
-  async #verify(token: string): Promise<Authentication> {
+  async #verify(token: string, digest: string): Promise<Authentication> {
     const app = readIssuer(token);
     if (app === null) return refuse('The token names no app in its "iss" claim.');
-    for (const key of this.#keys.get(app) ?? this.#keys.get('*') ?? []) {
+    // Taken once: secrets that are put in force meanwhile must not be remembered as those that matched.
+    const credentials = this.#credentials;
+    const { keys, rules } = credentials.get(app) ?? credentials.get('*') ?? NO_CREDENTIALS;
+    for (const key of keys) {
       try {
         const { payload } = await jwtVerify(token, key, {
           algorithms: ['HS256'],
@@ -64,7 +71,10 @@ export class Authenticator {
           clockTolerance: CLOCK_TOLERANCE_SECONDS,
           currentDate: new Date(this.#wallClock()),
         });
-        return this.#accept(token, app, payload);
+        const authentication = this.#accept(payload, app, rules);
+        if (authentication.ok && credentials === this.#credentials)
+          this.#remember(digest, { authentication, expiresAt: (payload.exp ?? 0) * 1_000 });
+        return authentication;
       } catch (error) {
         if (error instanceof errors.JWSSignatureVerificationFailed) continue;
         return refuse('The token is expired, not valid yet, or not meant for this bridge.');
@@ -74,16 +84,15 @@ export class Authenticator {
   }
 
   #accept(
-    token: string,
+    { exp = 0, iat = 0, scope }: { exp?: number; iat?: number; scope?: unknown },
     app: string,
-    claims: { exp?: number; iat?: number; scope?: unknown },
+    rules: AppRules,
   ): Authentication {
-    const { exp = 0, iat = 0 } = claims;
     const now = this.#wallClock() / 1_000;
     if (exp - iat > TOKEN_MAX_SECONDS)
       return refuse(`The token lives longer than ${TOKEN_MAX_SECONDS} seconds.`);
     if (iat > now + CLOCK_TOLERANCE_SECONDS) return refuse('The token was issued in the future.');
-    const scopes = typeof claims.scope === 'string' ? claims.scope.split(' ') : [];
+    const scopes = typeof scope === 'string' ? scope.split(' ') : [];
     if (!scopes.includes(TOKEN_SCOPE)) {
       return {
         ok: false,
@@ -91,18 +100,30 @@ export class Authenticator {
         message: `The token's scope does not include "${TOKEN_SCOPE}".`,
       };
     }
-    this.#remember(token, { app, expiresAt: exp * 1_000 });
-    return { ok: true, app };
+    return { ok: true, app, rules };
   }
 
-  #remember(token: string, verified: { readonly app: string; readonly expiresAt: number }): void {
+  #remember(digest: string, remembered: Remembered): void {
     if (this.#remembered.size >= MOST_REMEMBERED) {
       const [oldest] = this.#remembered.keys();
       if (oldest !== undefined) this.#remembered.delete(oldest);
     }
-    this.#remembered.set(token, verified);
+    this.#remembered.set(digest, remembered);
   }
 }
+
+interface Credentials {
+  readonly rules: AppRules;
+  readonly keys: readonly Uint8Array[];
+}
+
+interface Remembered {
+  readonly authentication: Authentication;
+  /** Epoch milliseconds. */
+  readonly expiresAt: number;
+}
+
+const NO_CREDENTIALS: Credentials = { rules: { secrets: [] }, keys: [] };
 
 function readIssuer(token: string): string | null {
   try {

@@ -1,15 +1,79 @@
-/** Reads request bodies, counting while they arrive. */
+/** Reads request bodies, counting while they arrive: each for itself, and all together. */
 
-/** The whole body, or null as soon as it has more than `mostBytes`, whatever its headers say. */
-export async function readBody(request: Request, mostBytes: number): Promise<Buffer | null> {
-  if (Number(request.headers.get('content-length') ?? 0) > mostBytes) return null;
+/** `too_large`: over its own limit. `overloaded`: all bodies together are over theirs. */
+export type BodyRefusal = 'too_large' | 'overloaded';
+
+/** Bodies that are being read or worked on. */
+export class Bodies {
+  readonly #mostBytes: number;
+  #heldBytes = 0;
+
+  /** `mostBytes`: for all bodies together. */
+  constructor(mostBytes: number) {
+    this.#mostBytes = mostBytes;
+  }
+
+  /** Bytes of all bodies that are held now. */
+  get heldBytes(): number {
+    return this.#heldBytes;
+  }
+
+  /** Gives the whole body to the work and holds it until that ends, or says why it is not taken. */
+  async read<T>(
+    request: Request,
+    mostBytes: number,
+    work: (body: Buffer) => Promise<T>,
+  ): Promise<T | BodyRefusal> {
+    const announced = Number(request.headers.get('content-length') ?? Number.NaN);
+    if (announced > mostBytes) return 'too_large';
+    const hold = new Hold((bytes) => this.#take(bytes));
+    try {
+      // The parser of HTTP lets exactly the announced bytes through; without a length only counting helps.
+      const body = Number.isInteger(announced)
+        ? await readAnnounced(request, announced, hold)
+        : await readCounting(request, mostBytes, hold);
+      return typeof body === 'string' ? body : await work(body);
+    } finally {
+      this.#heldBytes -= hold.bytes;
+    }
+  }
+
+  #take(bytes: number): boolean {
+    if (this.#heldBytes + bytes > this.#mostBytes) return false;
+    this.#heldBytes += bytes;
+    return true;
+  }
+}
+
+/** What one body holds of the common budget. */
+class Hold {
+  bytes = 0;
+  readonly #take: (bytes: number) => boolean;
+
+  constructor(take: (bytes: number) => boolean) {
+    this.#take = take;
+  }
+
+  add(bytes: number): boolean {
+    if (!this.#take(bytes)) return false;
+    this.bytes += bytes;
+    return true;
+  }
+}
+
+async function readAnnounced(request: Request, announced: number, hold: Hold): Promise<Buffer | BodyRefusal> {
+  if (!hold.add(announced)) return 'overloaded';
+  const body = Buffer.from(await request.arrayBuffer());
+  return body.length === announced ? body : 'too_large';
+}
+
+async function readCounting(request: Request, mostBytes: number, hold: Hold): Promise<Buffer | BodyRefusal> {
   if (request.body === null) return Buffer.alloc(0);
   const chunks: Uint8Array[] = [];
-  let size = 0;
   for await (const chunk of request.body) {
-    size += chunk.byteLength;
-    if (size > mostBytes) return null;
+    if (hold.bytes + chunk.byteLength > mostBytes) return 'too_large';
+    if (!hold.add(chunk.byteLength)) return 'overloaded';
     chunks.push(chunk);
   }
-  return Buffer.concat(chunks, size);
+  return Buffer.concat(chunks, hold.bytes);
 }

@@ -2,7 +2,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { Health, type NodeState, type Transition } from './health.ts';
 import { findRenumbering, formatAddress, type NodeEntry, type NodeList } from './node-list.ts';
-import { type Clock, type MemcachedNode, NodeError } from './node.ts';
+import { type Clock, type MemcachedNode, NodeError, type StatsGroup } from './node.ts';
 import { type Candidate, rank } from './placement.ts';
 import { Trust } from './trust.ts';
 
@@ -165,9 +165,14 @@ export class Cluster {
     }
   }
 
-  /** memcached's own statistics of a node. */
-  async stats(index: number): Promise<ReadonlyMap<string, string>> {
-    return this.run(index, (node) => node.stats());
+  /** memcached's own statistics of a node: the general ones, or those of a group. */
+  async stats(index: number, group?: StatsGroup): Promise<ReadonlyMap<string, string>> {
+    return this.run(index, (node) => node.stats(undefined, group));
+  }
+
+  /** Another worker of this bridge found the node down: what it saw, every one of us would see. */
+  toldDown(index: number, reason: string): void {
+    this.#health.toldDown(index, reason);
   }
 
   /** No node could be used for a request: look for one now. */

@@ -1,9 +1,10 @@
-/** The bridge's settings, from flags, environment and a JSON file. Pure: all problems are named at once. */
-import { APP_NAME } from '@memsession/client/protocol';
-import type { Apps } from './auth.ts';
+/** The bridge's configuration, made from the texts of its settings. Pure: all problems are named at once. */
+import { type Apps, parseAppsFile, SHORTEST_SECRET } from './apps-file.ts';
 import { LOG_LEVELS, type LogLevel } from './log.ts';
+import { findNetworkProblems } from './networks.ts';
 import { type NodeList, parseNodeAddresses, parseNodesFile } from './node-list.ts';
-import { type ConfigSources, readSettings, type Setting, SETTINGS, type SettingName } from './settings.ts';
+import { type ConfigSources, readSettings } from './setting-texts.ts';
+import { type Setting, SETTING_NAMES, SETTINGS, type SettingName } from './settings.ts';
 
 export type { ConfigSources };
 
@@ -16,9 +17,14 @@ export interface Config {
   readonly nodesFile: string | null;
   /** For SASL PLAIN at every node. */
   readonly memcached: { readonly username: string; readonly password: string } | null;
+  /** Networks that the admin API may take node addresses from. */
+  readonly nodeNetworks: readonly string[];
   readonly apps: Apps;
+  /** BRIDGE_SECRET: what stays in force whatever APPS_FILE says. */
+  readonly sharedSecrets: readonly string[];
   readonly appsFile: string | null;
-  readonly adminToken: string | null;
+  /** Any of them opens the operator's listener; without one it stays closed. */
+  readonly adminTokens: readonly string[];
   readonly host: string;
   readonly port: number;
   readonly adminHost: string;
@@ -27,7 +33,15 @@ export interface Config {
   readonly nodeTimeoutMs: number;
   readonly nodeLossGraceMs: number;
   readonly maxRecordBytes: number;
+  readonly maxInFlight: number;
+  readonly appMaxInFlight: number;
+  readonly maxQueueMs: number;
+  readonly maxConnections: number;
+  readonly maxBufferedBytes: number;
+  readonly keepAliveMs: number;
   readonly workers: number;
+  readonly stopWaitMs: number;
+  readonly stopGraceMs: number;
   readonly logLevel: LogLevel;
 }
 
@@ -35,33 +49,57 @@ export type ParsedConfig =
   | { readonly ok: true; readonly config: Config }
   | { readonly ok: false; readonly problems: readonly string[] };
 
-/** A secret shorter than this can be guessed, bytes. */
-const SHORTEST_SECRET = 32;
-
 /** The configuration, or everything that is wrong with it. Flags win over the environment, that over the file. */
 export function parseConfig(sources: ConfigSources): ParsedConfig {
   const { values, problems } = readSettings(sources);
   const reader = new Reader(values, problems, sources.readFile);
   const config: Config = {
-    embedded: reader.whole('embedded', 0, 64),
+    embedded: reader.whole('embedded'),
     ...reader.nodes(),
     memcached: reader.memcached(),
+    nodeNetworks: reader.networks(),
     ...reader.apps(),
-    adminToken: reader.secret('adminToken'),
+    adminTokens: reader.secrets('adminToken'),
     host: reader.text('host'),
-    port: reader.whole('port', 0, 65_535),
+    port: reader.whole('port'),
     adminHost: reader.text('adminHost'),
-    adminPort: reader.whole('adminPort', 0, 65_535),
-    copies: reader.whole('copies', 1, 8),
-    nodeTimeoutMs: reader.whole('nodeTimeoutMs', 10, 10_000),
-    nodeLossGraceMs: reader.whole('nodeLossGraceMs', 0, 3_600_000),
-    maxRecordBytes: reader.whole('maxRecordBytes', 1_024, 1_000_000),
-    workers: reader.whole('workers', 1, 64),
+    adminPort: reader.whole('adminPort'),
+    copies: reader.whole('copies'),
+    nodeTimeoutMs: reader.whole('nodeTimeoutMs'),
+    nodeLossGraceMs: reader.whole('nodeLossGraceMs'),
+    maxRecordBytes: reader.whole('maxRecordBytes'),
+    maxInFlight: reader.whole('maxInFlight'),
+    appMaxInFlight: reader.whole('appMaxInFlight'),
+    maxQueueMs: reader.whole('maxQueueMs'),
+    maxConnections: reader.whole('maxConnections'),
+    maxBufferedBytes: reader.whole('maxBufferedBytes'),
+    keepAliveMs: reader.whole('keepAliveMs'),
+    workers: reader.whole('workers'),
+    stopWaitMs: reader.whole('stopWaitMs'),
+    stopGraceMs: reader.whole('stopGraceMs'),
     logLevel: reader.logLevel(),
   };
   if (config.port !== 0 && config.port === config.adminPort)
     reader.report('adminPort', 'must differ from PORT');
   return problems.length === 0 ? { ok: true, config } : { ok: false, problems };
+}
+
+/** Every setting by its environment name as it is in force, secrets masked. */
+export function printSettings(sources: ConfigSources): Record<string, string> {
+  const { values } = readSettings(sources);
+  return Object.fromEntries(
+    SETTING_NAMES.map((name) => {
+      const setting: Setting = SETTINGS[name];
+      const text = values.get(name) ?? '';
+      return [setting.env, setting.isSecret === true && text !== '' ? '(set)' : text];
+    }),
+  );
+}
+
+/** The apps of the file beside those with the shared secret; what the file says of `*` wins. */
+export function composeApps(sharedSecrets: readonly string[], fromFile: Apps): Apps {
+  const shared: Apps = new Map(sharedSecrets.length > 0 ? [['*', { secrets: sharedSecrets }]] : []);
+  return new Map([...shared, ...fromFile]);
 }
 
 /** Turns texts into values and collects what is wrong with them. */
@@ -81,15 +119,16 @@ class Reader {
   }
 
   report(name: SettingName, problem: string): void {
-    const setting: Setting = SETTINGS[name];
-    this.#problems.push(`${setting.env} (--${setting.flag}): ${problem}`);
+    const { env, flag } = SETTINGS[name];
+    this.#problems.push(`${env} (--${flag}): ${problem}`);
   }
 
   text(name: SettingName): string {
     return this.#values.get(name) ?? '';
   }
 
-  whole(name: SettingName, least: number, most: number): number {
+  whole(name: SettingName): number {
+    const [least, most] = SETTINGS[name].range ?? [0, Number.MAX_SAFE_INTEGER];
     const text = this.text(name);
     const value = /^[0-9]{1,10}$/.test(text) ? Number(text) : Number.NaN;
     if (value >= least && value <= most) return value;
@@ -97,11 +136,20 @@ class Reader {
     return least;
   }
 
-  secret(name: SettingName): string | null {
-    const text = this.text(name);
-    if (text === '') return null;
-    this.#checkSecret(name, text, 'it');
-    return text;
+  /** Several secrets are separated by commas; the first is the newest. */
+  secrets(name: SettingName): string[] {
+    const secrets = splitList(this.text(name));
+    if (secrets.some((secret) => Buffer.byteLength(secret) < SHORTEST_SECRET)) {
+      const fix = 'Make one with "openssl rand -base64 32"';
+      this.report(name, `must have at least ${SHORTEST_SECRET} bytes. ${fix}`);
+    }
+    return secrets;
+  }
+
+  networks(): string[] {
+    const networks = splitList(this.text('nodeNetworks'));
+    for (const problem of findNetworkProblems(networks)) this.report('nodeNetworks', problem);
+    return networks;
   }
 
   logLevel(): LogLevel {
@@ -142,45 +190,20 @@ class Reader {
     return { nodes: parsed.ok ? parsed.nodes : [], nodesFile: file === '' ? null : file };
   }
 
-  apps(): { apps: Apps; appsFile: string | null } {
+  apps(): { apps: Apps; sharedSecrets: readonly string[]; appsFile: string | null } {
     const file = this.text('appsFile');
-    const shared = splitSecrets(this.text('bridgeSecret'));
-    if (file === '' && shared.length === 0) {
+    const sharedSecrets = this.secrets('bridgeSecret');
+    if (file === '' && sharedSecrets.length === 0) {
       this.report(
         'bridgeSecret',
         'is missing: without it nobody may use the bridge. Make one with "openssl rand -base64 32"',
       );
     }
-    for (const secret of shared) this.#checkSecret('bridgeSecret', secret, 'each');
-    const apps = new Map<string, { secrets: string[] }>();
-    if (shared.length > 0) apps.set('*', { secrets: shared });
     const text = file === '' ? null : this.#read('appsFile', file);
-    if (text !== null) for (const [app, secrets] of this.#parseApps(text)) apps.set(app, { secrets });
-    return { apps, appsFile: file === '' ? null : file };
-  }
-
-  #parseApps(text: string): [string, string[]][] {
-    const shape = 'must be JSON of the form { "shop": { "secrets": ["…"] } }';
-    const apps: [string, string[]][] = [];
-    const parsed = parseJsonObject(text);
-    if (parsed === null) this.report('appsFile', shape);
-    for (const [app, value] of Object.entries(parsed ?? {})) {
-      const secrets = readSecrets(value);
-      if (!APP_NAME.test(app))
-        this.report('appsFile', `"${app}" is no app name: use a-z, 0-9, "-" and "_", at most 64`);
-      if (secrets.length === 0) this.report('appsFile', `"${app}": ${shape}`);
-      for (const secret of secrets) this.#checkSecret('appsFile', secret, `each secret of "${app}"`);
-      apps.push([app, secrets]);
-    }
-    return apps;
-  }
-
-  #checkSecret(name: SettingName, secret: string, what: string): void {
-    if (Buffer.byteLength(secret) >= SHORTEST_SECRET) return;
-    this.report(
-      name,
-      `${what} must have at least ${SHORTEST_SECRET} bytes. Make one with "openssl rand -base64 32"`,
-    );
+    const parsed = text === null ? null : parseAppsFile(text);
+    if (parsed?.ok === false) for (const problem of parsed.problems) this.report('appsFile', problem);
+    const apps = composeApps(sharedSecrets, parsed?.ok === true ? parsed.apps : new Map());
+    return { apps, sharedSecrets, appsFile: file === '' ? null : file };
   }
 
   #read(name: SettingName, path: string): string | null {
@@ -196,26 +219,9 @@ class Reader {
   }
 }
 
-/** Several secrets are separated by commas; the first is the newest. */
-function splitSecrets(text: string): string[] {
+function splitList(text: string): string[] {
   return text
     .split(',')
-    .map((secret) => secret.trim())
-    .filter((secret) => secret !== '');
-}
-
-function parseJsonObject(text: string): Record<string, unknown> | null {
-  try {
-    const parsed: unknown = JSON.parse(text);
-    return typeof parsed === 'object' && parsed !== null && !Array.isArray(parsed) ? { ...parsed } : null;
-  } catch {
-    // Not JSON.
-    return null;
-  }
-}
-
-function readSecrets(value: unknown): string[] {
-  if (typeof value !== 'object' || value === null || !('secrets' in value) || !Array.isArray(value.secrets))
-    return [];
-  return value.secrets.filter((secret) => typeof secret === 'string');
+    .map((part) => part.trim())
+    .filter((part) => part !== '');
 }

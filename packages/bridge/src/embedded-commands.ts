@@ -9,6 +9,8 @@ export interface CommandContext {
   isOutOfMemory(): boolean;
   /** What STAT tells beside the numbers counted here. */
   stats(): Iterable<readonly [name: string, value: string | number]>;
+  /** What STAT tells about how the node was started. */
+  settings(): Iterable<readonly [name: string, value: string | number]>;
 }
 
 export interface Reply {
@@ -176,12 +178,13 @@ export class Commands {
     return { status: outcome === 'exists' ? STATUSES.exists : STATUSES.notFound };
   }
 
-  /** One frame for each number, then one without a key. Only the general statistics are known. */
+  /** One frame for each number, then one without a key. Of the groups only the settings are known. */
   #stat(request: Frame): Reply {
-    if (request.key.length > 0)
+    const group = request.key.toString('latin1');
+    if (group !== '' && group !== 'settings')
       return { bytes: encode(request, { status: STATUSES.notFound }), isLast: false };
     const frames: Buffer[] = [];
-    for (const [name, value] of this.#allStats()) {
+    for (const [name, value] of group === '' ? this.#allStats() : this.#context.settings()) {
       const outcome = { status: STATUSES.ok, key: Buffer.from(name), value: Buffer.from(String(value)) };
       frames.push(encode(request, outcome));
     }

@@ -83,7 +83,12 @@ class SocketNode implements EmbeddedNode {
     this.#startedAt = settings.clock.now();
     const memory = new ItemMemory({ ...settings, epochSeconds });
     const isOutOfMemory = (): boolean => this.#fault?.kind === 'out_of_memory';
-    this.#commands = new Commands({ memory, isOutOfMemory, stats: () => this.#stats() });
+    this.#commands = new Commands({
+      memory,
+      isOutOfMemory,
+      stats: () => this.#stats(),
+      settings: () => this.#startedWith(),
+    });
     this.#server = createServer({ noDelay: true }, (socket) => this.#accept(socket));
   }
 
@@ -149,5 +154,13 @@ class SocketNode implements EmbeddedNode {
     yield ['curr_connections', this.#sessions.size];
     yield ['total_connections', this.#totalConnections];
     yield ['limit_maxbytes', this.#settings.maxBytes];
+  }
+  *#startedWith(): Generator<readonly [string, string | number]> {
+    const { maxBytes, maxItemBytes, isEvicting } = this.#settings;
+    yield ['maxbytes', maxBytes];
+    yield ['item_size_max', maxItemBytes];
+    yield ['evictions', isEvicting ? 'on' : 'off'];
+    yield ['udpport', 0];
+    yield ['binding_protocol', 'binary'];
   }
 }

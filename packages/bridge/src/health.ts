@@ -153,6 +153,12 @@ export class Health {
     if (entry !== undefined && this.isAvailable(index)) this.#putDown(entry, 'connection lost');
   }
 
+  /** Another process that talks to the same node has evidence enough that it is down. */
+  toldDown(index: number, reason: string): void {
+    const entry = this.#entries.get(index);
+    if (entry !== undefined && this.isAvailable(index)) this.#putDown(entry, reason);
+  }
+
   /** Traffic finds no node to use: probe now rather than at the end of the pause. */
   nudge(): void {
     const now = this.#options.clock.now();

@@ -5,7 +5,11 @@ export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 export const LOG_LEVELS: readonly LogLevel[] = ['trace', 'debug', 'info', 'warn', 'error', 'silent'];
 
-/** A logger on standard output. */
-export function createLog(level: LogLevel): Logger {
-  return pino({ level, base: { service: 'memsession-bridge' }, timestamp: pino.stdTimeFunctions.isoTime });
+/** A logger on standard output. `worker`: which of several processes writes. */
+export function createLog(level: LogLevel, worker?: number): Logger {
+  return pino({
+    level,
+    base: { service: 'memsession-bridge', ...(worker === undefined ? {} : { worker }) },
+    timestamp: pino.stdTimeFunctions.isoTime,
+  });
 }

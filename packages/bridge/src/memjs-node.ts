@@ -14,7 +14,16 @@ import {
 import type { Operation } from './memjs-operations.ts';
 import { MemjsPool } from './memjs-pool.ts';
 import { NodeError } from './node.ts';
-import type { Clock, Item, MemcachedNode, NewItem, NodeErrorKind, StoreOutcome, Touched } from './node.ts';
+import type {
+  Clock,
+  Item,
+  MemcachedNode,
+  NewItem,
+  NodeErrorKind,
+  StatsGroup,
+  StoreOutcome,
+  Touched,
+} from './node.ts';
 import { systemClock } from './system-clock.ts';
 
 export interface MemjsNodeOptions {
@@ -145,8 +154,8 @@ class MemjsNode implements MemcachedNode {
     return this.#run(noopOperation, deadlineMs, this.#probe);
   }
 
-  stats(deadlineMs?: number): Promise<ReadonlyMap<string, string>> {
-    return this.#run(statsOperation, deadlineMs, this.#probe);
+  stats(deadlineMs?: number, group?: StatsGroup): Promise<ReadonlyMap<string, string>> {
+    return this.#run(() => statsOperation(group), deadlineMs, this.#probe);
   }
 
   close(): Promise<void> {

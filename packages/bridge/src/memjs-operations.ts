@@ -3,7 +3,7 @@ import { LIMITS } from '@memsession/client/protocol';
 import { OPCODES, STATUSES } from './binary-frames.ts';
 import { encodeRequest } from './memjs-socket.ts';
 import type { Answer } from './memjs-socket.ts';
-import type { Item, NewItem, NodeErrorKind, StoreOutcome, Touched } from './node.ts';
+import type { Item, NewItem, NodeErrorKind, StatsGroup, StoreOutcome, Touched } from './node.ts';
 
 /** One operation, ready to be sent. */
 export interface Operation<T> {
@@ -96,7 +96,7 @@ export function noopOperation(): Operation<void> {
 }
 
 /** memcached answers with one frame for each number and ends with one that has no key. */
-export function statsOperation(): Operation<ReadonlyMap<string, string>> {
+export function statsOperation(group?: StatsGroup): Operation<ReadonlyMap<string, string>> {
   const stats = new Map<string, string>();
   const decode = (answer: Answer): ReadonlyMap<string, string> | typeof MORE => {
     if (answer.header.status !== STATUSES.ok) throw failure(answer);
@@ -105,7 +105,7 @@ export function statsOperation(): Operation<ReadonlyMap<string, string>> {
     stats.set(answer.key.toString('latin1'), answer.val.toString('latin1'));
     return MORE;
   };
-  const frame = encodeRequest({ opcode: OPCODES.stat });
+  const frame = encodeRequest({ opcode: OPCODES.stat, ...(group === undefined ? {} : { key: group }) });
   return { name: 'stats', opcode: OPCODES.stat, frame, isMutation: false, decode };
 }
 

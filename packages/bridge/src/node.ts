@@ -35,6 +35,9 @@ export interface Touched {
   readonly cas: bigint;
 }
 
+/** What `stats` can be asked for beside the general ones: `settings` tells how the server was started. */
+export type StatsGroup = 'settings';
+
 /**
  * One memcached server. Each call settles within its deadline: `deadlineMs` is at most the node's own
  * time-out and shortens it. A miss is a value, never an error; every failure is a {@link NodeError}.
@@ -57,8 +60,11 @@ export interface MemcachedNode {
   delete(key: string, expected?: bigint, deadlineMs?: number): Promise<boolean>;
   /** A probe, on a connection of its own, so that neither traffic nor a full queue can delay it. */
   noop(deadlineMs?: number): Promise<void>;
-  /** memcached's general statistics, e.g. `pid`, `uptime`, `evictions`; on the probe's connection. */
-  stats(deadlineMs?: number): Promise<ReadonlyMap<string, string>>;
+  /**
+   * memcached's general statistics, e.g. `pid`, `uptime`, `evictions`, or with a group those of that group;
+   * on the probe's connection.
+   */
+  stats(deadlineMs?: number, group?: StatsGroup): Promise<ReadonlyMap<string, string>>;
   /** Operations sent and not settled. */
   readonly inFlight: number;
   /** Lets operations in flight finish within their deadlines, then drops all connections. */

@@ -15,4 +15,9 @@ export type StoreEvent =
 
 export interface StoreObserver {
   count(event: StoreEvent): void;
+  /**
+   * A request was answered with what this node holds. While it stays above 0 for a node that is drained, there
+   * are sessions that were found nowhere else first.
+   */
+  served?(nodeIndex: number): void;
 }

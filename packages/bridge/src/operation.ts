@@ -44,9 +44,8 @@ const ttl = z
 const ref = z.string({ error: 'is missing' }).regex(/^[0-9A-F]{32}(?:\.[0-9]{1,4})?$/, {
   error: 'must be 32 upper-case hex digits, optionally with "." and an index',
 });
-const record = z.union([z.string().min(1), z.instanceof(Buffer).refine((bytes) => bytes.length > 0)], {
-  error: 'must not be empty',
-});
+const record = z.string({ error: 'must not be empty' }).min(1);
+const bytes = z.instanceof(Buffer).refine((buffer) => buffer.length > 0, { error: 'must not be empty' });
 
 const get = z.strictObject({
   method: z.literal('GET'),
@@ -67,9 +66,21 @@ const put = z.strictObject({
 const touch = z.strictObject({ method: z.literal('TOUCH'), ref, ttl });
 const remove = z.strictObject({ method: z.literal('DELETE'), ref, ttl });
 
-const anyOperation = z.discriminatedUnion('method', [get, put, touch, remove], {
-  error: 'must be GET, PUT, TOUCH or DELETE',
-});
+const UNKNOWN_METHOD = { error: 'must be GET, PUT, TOUCH or DELETE' };
+
+/** What a batch may hold, and the parts of single requests, for whoever describes the interface. */
+export const SCHEMAS: Readonly<Record<'operation' | 'ref' | 'version' | 'ttl', z.ZodType>> = {
+  operation: z.discriminatedUnion('method', [get, put, touch, remove], UNKNOWN_METHOD),
+  ref,
+  version,
+  ttl,
+};
+
+const anyOperation = z.discriminatedUnion(
+  'method',
+  [get, put.extend({ record: z.union([record, bytes], { error: 'must not be empty' }) }), touch, remove],
+  UNKNOWN_METHOD,
+);
 
 /** The operation in a batch entry, or in the fields of a request; `maxRecordBytes` bounds a record. */
 export function parseOperation(raw: unknown, maxRecordBytes: number): ParsedOperation {
@@ -95,15 +106,15 @@ export function parseOperation(raw: unknown, maxRecordBytes: number): ParsedOper
   return { ok: true, operation: { method: 'GET', ref: target, ...operation } };
 }
 
-function parsePut(data: z.infer<typeof put>, target: SessionRef, maxRecordBytes: number): ParsedOperation {
+function parsePut(data: PutFields, target: SessionRef, maxRecordBytes: number): ParsedOperation {
   if ((data.ifMatch === undefined) === (data.ifNoneMatch === undefined)) {
     return refuse('ifMatch', 'or ifNoneMatch must be given, one of them');
   }
   const base = data.ifMatch ?? null;
   if (base !== null && data.version <= base)
     return refuse('version', 'must be higher than the one it replaces');
-  const bytes = typeof data.record === 'string' ? Buffer.from(data.record, 'utf8') : data.record;
-  if (bytes.length > maxRecordBytes) {
+  const body = typeof data.record === 'string' ? Buffer.from(data.record, 'utf8') : data.record;
+  if (body.length > maxRecordBytes) {
     return {
       ok: false,
       isTooLarge: true,
@@ -111,9 +122,11 @@ function parsePut(data: z.infer<typeof put>, target: SessionRef, maxRecordBytes:
       problem: `must have at most ${maxRecordBytes} bytes`,
     };
   }
-  const fields = { version: data.version, base, ttlSeconds: data.ttl, record: bytes };
+  const fields = { version: data.version, base, ttlSeconds: data.ttl, record: body };
   return { ok: true, operation: { method: 'PUT', ref: target, ...fields } };
 }
+
+type PutFields = Extract<z.infer<typeof anyOperation>, { method: 'PUT' }>;
 
 function refuse(field: string, problem: string): ParsedOperation {
   return { ok: false, isTooLarge: false, field, problem };

@@ -187,6 +187,7 @@ export class SessionStore {
     const copies = lookup.placement.copies.filter((index) => cluster.candidate(index)?.isAvailable === true);
     const home = chooseHome(copies, lookup.hintIndex) ?? hit.index;
     if (lookup.hintIndex !== null && home !== lookup.hintIndex) this.#options.observer.count('relocation');
+    this.#options.observer.served?.(hit.index);
     return { version: hit.item.version, record: hit.item.value, home };
   }
 
@@ -200,6 +201,7 @@ export class SessionStore {
       const home = chooseHome(outcome.holders, lookup.hintIndex) ?? 0;
       if (lookup.hintIndex !== null && home !== lookup.hintIndex) observer.count('relocation');
       if (outcome.holders.length < copies) observer.count('degraded');
+      for (const holder of outcome.holders) observer.served?.(holder);
       return { kind: 'stored', home, copies: outcome.holders.length };
     }
     return outcome.kind === 'out_of_memory' ? outcome : this.#end(outcome.kind);

@@ -164,12 +164,10 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   }
 
   async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
-    if (this.#isEnded) {
-      if (fields.size > 0) this.#assertOpen();
-      return;
-    }
     const changes = diffFields(fieldsOf(origin), fields);
+    // Also after the session has ended: who has changed nothing need not hear of it.
     if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
+    this.#assertOpen();
     if (!isBackground) this.#use.browser.assertWritable();
     const { onConflict: policy, codec } = this.#parts.engine.options;
     const draft: Draft = async (base, isConflict) => {

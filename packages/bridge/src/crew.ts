@@ -1,0 +1,17 @@
+/** Who serves clients: one process or several, and how all of them are told something. */
+import type { Apps } from './apps-file.ts';
+import type { Member, MetricJson } from './member.ts';
+import type { NodeList } from './node-list.ts';
+
+/** The processes of one bridge. */
+export interface Crew {
+  /** Those that serve now. */
+  members(): readonly Member[];
+  /** Counters of those that have ended, so that sums never fall. */
+  retired(): readonly MetricJson[];
+  /** How many ended without being told to. */
+  readonly crashes: number;
+  /** Gives all, and those to come, another node list. It was checked before. */
+  setNodes(list: NodeList): void;
+  setApps(apps: Apps): void;
+}

@@ -1,0 +1,96 @@
+/** Between HTTP and operations: reads fields from headers and bodies, writes answers. */
+import { formatEtag, HEADERS, LIMITS, parseEtag } from '@memsession/client/protocol';
+import { type Answered, failure, RETRY_AFTER_SECONDS } from './answer.ts';
+import type { BodyRefusal } from './body.ts';
+
+/** What is read of a request's head. */
+export type Header = (name: string) => string | undefined;
+
+/** A header as a number where it is one; otherwise as it is, for the schema to refuse. */
+export function readNumber(header: Header, name: string): number | string | undefined {
+  const text = header(name);
+  return text !== undefined && /^[0-9]{1,10}$/.test(text) ? Number(text) : text;
+}
+
+/** A header's entity tag as a version where it is one; otherwise as it is. */
+export function readEtag(header: Header, name: string): number | string | undefined {
+  const text = header(name);
+  return text === undefined ? undefined : (parseEtag(text) ?? text);
+}
+
+/** The operations of a batch, not yet checked one by one, or null when it is none. */
+export function parseBatch(body: Buffer): readonly unknown[] | null {
+  const parsed = parseJson(body.toString('utf8'));
+  if (typeof parsed !== 'object' || parsed === null || !('operations' in parsed)) return null;
+  const { operations } = parsed;
+  if (!Array.isArray(operations) || operations.length === 0) return null;
+  return operations.length > LIMITS.batchOperations ? null : operations;
+}
+
+/** The value, or undefined when the text is no JSON. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // Callers say what it should have been.
+    return undefined;
+  }
+}
+
+/** Where a field of an operation stands in a request, for messages. */
+const HEADER_OF_FIELD: Readonly<Record<string, string>> = {
+  ref: 'ref in the path',
+  version: HEADERS.version,
+  minVersion: HEADERS.minVersion,
+  ttl: HEADERS.ttl,
+  ifMatch: 'If-Match',
+  ifNoneMatch: 'If-None-Match',
+  record: 'body',
+};
+
+/** Why something is no operation. `place`: where its fields stand. */
+export interface Refusal {
+  readonly field: string;
+  readonly problem: string;
+  readonly isTooLarge: boolean;
+}
+
+/** The answer to what is no operation. */
+export function refuse({ field, problem, isTooLarge }: Refusal, place: 'headers' | 'batch'): Answered {
+  const name = place === 'headers' ? (HEADER_OF_FIELD[field] ?? field) : field;
+  return failure(isTooLarge ? 'record_too_large' : 'invalid_request', `${name}: ${problem}.`);
+}
+
+/** The answer to a body that was not taken. */
+export function refuseBody(refusal: BodyRefusal, what: string, mostBytes: number): Answered {
+  if (refusal === 'overloaded') return failure('overloaded');
+  return failure('record_too_large', `${what}: must have at most ${mostBytes} bytes.`);
+}
+
+export function respond({ status, ref, version, copies, record, error }: Answered): Response {
+  const headers = new Headers({ 'Cache-Control': 'no-store' });
+  if (version !== undefined) headers.set('ETag', formatEtag(version));
+  if (ref !== undefined) headers.set(HEADERS.ref, ref);
+  if (copies !== undefined) headers.set(HEADERS.copies, String(copies));
+  if (status === 503 || status === 429 || status === 507)
+    headers.set('Retry-After', String(RETRY_AFTER_SECONDS));
+  if (status === 401) headers.set('WWW-Authenticate', 'Bearer');
+  // A body that was not read cannot be told from the next request.
+  if (status === 413) headers.set('Connection', 'close');
+  if (record !== undefined) {
+    headers.set('Content-Type', 'application/octet-stream');
+    return new Response(new Uint8Array(record), { status, headers });
+  }
+  return error === undefined
+    ? new Response(null, { status, headers })
+    : respondJson({ error }, status, headers);
+}
+
+export function respondJson(
+  body: unknown,
+  status: number = 200,
+  headers: Headers = new Headers({ 'Cache-Control': 'no-store' }),
+): Response {
+  headers.set('Content-Type', 'application/json');
+  return new Response(JSON.stringify(body), { status, headers });
+}

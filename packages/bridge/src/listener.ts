@@ -1,0 +1,114 @@
+/** An HTTP server that cuts off whoever is too slow, sheds what is too much, and ends in order. */
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createAdaptorServer } from '@hono/node-server';
+import type { Logger } from 'pino';
+
+export interface ListenerOptions {
+  readonly fetch: (request: Request) => Response | Promise<Response>;
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly log: Logger;
+  /** More are closed as soon as they come. */
+  readonly maxConnections?: number;
+  /** Called for each connection that was closed because there were too many. */
+  readonly onConnectionRefused?: () => void;
+  /** How long an idle connection stays open, milliseconds. */
+  readonly keepAliveMs?: number;
+  /** A connection on which nothing moves while an answer is due is closed, milliseconds; 0: never. */
+  readonly stallMs?: number;
+}
+
+/** From the start of a connection or request to the end of its head, milliseconds. */
+const HEADERS_TIMEOUT_MS = 5_000;
+/** And to the end of its body. */
+const REQUEST_TIMEOUT_MS = 10_000;
+const CHECK_EVERY_MS = 1_000;
+const KEEP_ALIVE_MS = 75_000;
+const STALL_MS = 30_000;
+const MOST_HEADER_BYTES = 16_384;
+/** Accepting fails by the thousand when it fails. */
+const LOG_EVERY_MS = 1_000;
+
+/** A server that listens. */
+export class Listener {
+  readonly #server: Server;
+  readonly #host: string;
+  /** Counted here: asking the server for it would take a system call for each answer. */
+  #connections = 0;
+
+  private constructor(server: Server, host: string) {
+    this.#server = server;
+    this.#host = host;
+    server.on('connection', (socket) => {
+      this.#connections += 1;
+      socket.once('close', () => (this.#connections -= 1));
+    });
+  }
+
+  /** Rejects when the port is taken. */
+  static async start(options: ListenerOptions): Promise<Listener> {
+    const server = makeServer(options);
+    const listener = new Listener(server, options.host);
+    server.listen(options.port, options.host);
+    await once(server, 'listening');
+    logErrors(server, options.log);
+    return listener;
+  }
+
+  get connections(): number {
+    return this.#connections;
+  }
+
+  /** Where it is reached from this machine. */
+  get url(): string {
+    // A server that listens on TCP has an AddressInfo, never a path.
+    const { port } = this.#server.address() as AddressInfo;
+    const host = this.#host;
+    const name = host === '0.0.0.0' || host === '::' ? '127.0.0.1' : host;
+    return `http://${name.includes(':') ? `[${name}]` : name}:${port}`;
+  }
+
+  /**
+   * Takes no new connection. Idle ones are closed at once, those in use when their answer is out, all at the end
+   * of the grace. Resolves when all are closed.
+   */
+  async stop(graceMs: number): Promise<void> {
+    const closed = once(this.#server, 'close');
+    this.#server.close();
+    this.#server.closeIdleConnections();
+    const timer = setTimeout(() => this.#server.closeAllConnections(), graceMs);
+    await closed;
+    clearTimeout(timer);
+  }
+}
+
+function makeServer(options: ListenerOptions): Server {
+  const { fetch, onConnectionRefused } = options;
+  const serverOptions = {
+    headersTimeout: HEADERS_TIMEOUT_MS,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+    keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
+    maxHeaderSize: MOST_HEADER_BYTES,
+    noDelay: true,
+  };
+  // createAdaptorServer makes a plain HTTP/1.1 server unless it is given another createServer.
+  const server = createAdaptorServer({ fetch, serverOptions }) as Server;
+  server.timeout = options.stallMs ?? STALL_MS;
+  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
+  server.on('drop', () => onConnectionRefused?.());
+  return server;
+}
+
+/** Out of file descriptors, accepting fails; that must not end the process, and passes. */
+function logErrors(server: Server, log: Logger): void {
+  let nextAt = 0;
+  server.on('error', (error) => {
+    if (Date.now() < nextAt) return;
+    nextAt = Date.now() + LOG_EVERY_MS;
+    log.error({ err: error }, 'connections cannot be accepted');
+  });
+}

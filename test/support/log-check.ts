@@ -1,0 +1,48 @@
+/** Reads a bridge's log as it is written, and finds what must never be in it. */
+import { Writable } from 'node:stream';
+
+/** What a session id, a ref, a token and a record look like. */
+const SHAPES: readonly (readonly [string, RegExp])[] = [
+  ['a session id', /(?<![0-9A-Za-z])[0-9A-F]{32}(?![0-9A-Za-z])/],
+  ['a token or record', /eyJ[\w-]{8,}/],
+  ['an authorization header', /bearer/i],
+];
+
+/** Collects what is written to it and checks every line. */
+export class LogCheck extends Writable {
+  readonly #secrets: readonly string[];
+  readonly #findings: string[] = [];
+  #rest = '';
+  #lines = 0;
+
+  /** `secrets`: texts that must not occur, beside everything that looks like one. */
+  constructor(secrets: readonly string[]) {
+    super({ decodeStrings: false });
+    this.#secrets = secrets;
+  }
+
+  /** Lines seen so far. */
+  get lines(): number {
+    return this.#lines;
+  }
+
+  override _write(chunk: unknown, _encoding: string, done: () => void): void {
+    const lines = (this.#rest + String(chunk)).split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#check(line);
+    done();
+  }
+
+  /** Throws when something was found. */
+  assertClean(): void {
+    if (this.#rest !== '') this.#check(this.#rest);
+    if (this.#findings.length > 0) throw new Error(`The log tells too much:\n${this.#findings.join('\n')}`);
+  }
+
+  #check(line: string): void {
+    this.#lines += 1;
+    for (const [what, shape] of SHAPES) if (shape.test(line)) this.#findings.push(`${what}: ${line}`);
+    for (const secret of this.#secrets)
+      if (line.includes(secret)) this.#findings.push(`a secret: ${line.replaceAll(secret, '…')}`);
+  }
+}
