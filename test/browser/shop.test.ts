@@ -10,9 +10,11 @@ const site = await startSite(buildExample());
 const { stack, balancer } = site;
 const browser = await launchChromium();
 after(() => browser.close());
-afterEach((t) => {
+afterEach(async (t) => {
   explain(site, t);
-  return heal(site);
+  // Their pages would go on asking.
+  await Promise.all(browser.contexts().map((context) => context.close()));
+  await heal(site);
 });
 
 function arrive(options: { javaScriptEnabled?: boolean } = {}): Promise<Visitor> {
@@ -195,8 +197,6 @@ test('the panel stops the home and the instance, and tells in words what has hap
 
 test('everything but the panel works without JavaScript', async () => {
   const visitor = await arrive({ javaScriptEnabled: false });
-  visitor.page.on('response', async (r) => { if (r.request().resourceType() === 'document') console.log(r.request().method(), r.status(), r.url(), JSON.stringify(await r.headersArray())); });
-  visitor.page.on('requestfailed', (r) => console.log('failed', r.url(), r.failure()?.errorText));
   await visitor.logIn('Grace');
   await visitor.add('Lemon cake');
   await visitor.add('Lemon cake');
