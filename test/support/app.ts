@@ -2,7 +2,8 @@
 import { SignJWT } from 'jose';
 import { pino } from 'pino';
 import { createApp } from '../../packages/bridge/src/app.ts';
-import { type Apps, Authenticator } from '../../packages/bridge/src/auth.ts';
+import type { Apps } from '../../packages/bridge/src/apps-file.ts';
+import { Authenticator } from '../../packages/bridge/src/auth.ts';
 import { type FakeBridge, type FakeSetup, setUpNodes } from './fake-bridge.ts';
 
 export const BRIDGE_SECRET = 'a bridge secret of at least 32 bytes';

@@ -50,8 +50,8 @@ export interface BridgeProcessOptions {
 /** Starts it on free ports; resolves when it listens. */
 export async function startBridgeProcess(options: BridgeProcessOptions = {}): Promise<BridgeProcess> {
   const { nodes = [], below = [], args = [], main = MAIN } = options;
-  const [program = process.execPath, ...before] = [...below, process.execPath];
-  const child = spawn(program, [...before, main, ...args], {
+  const [program, ...before] = [...below, process.execPath];
+  const child = spawn(program ?? process.execPath, [...before, main, ...args], {
     stdio: ['ignore', 'pipe', 'inherit'],
     env: {
       PATH: process.env['PATH'],

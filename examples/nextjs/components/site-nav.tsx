@@ -15,8 +15,7 @@ const PAGES = [
 
 export function SiteNav(): ReactNode {
   const here = usePathname();
-  const isOpen = (path: string): boolean =>
-    here === path || (path !== '/' && here?.startsWith(`${path}/`) === true);
+  const isOpen = (path: string): boolean => `${here}/`.startsWith(`${path}/`);
   return (
     <nav aria-label="Pages">
       <ul>
