@@ -126,7 +126,10 @@ export class ManagedProcess {
       if (await this.plan.isHealthy()) return;
       await sleep(50);
     }
-    const output = this.#lastLines.slice(-20).map((line) => `  ${line}`).join('\n');
+    const output = this.#lastLines
+      .slice(-20)
+      .map((line) => `  ${line}`)
+      .join('\n');
     await this.kill();
     throw new Error(`${this.plan.name} did not start.\n${output}`);
   }

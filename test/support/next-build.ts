@@ -15,6 +15,7 @@ import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { findNext } from '../../examples/start/stack.ts';
 import { withLock } from './lock.ts';
+import { packPackages } from './packed.ts';
 
 const ROOT = join(import.meta.dirname, '../..');
 const CLIENT = join(ROOT, 'packages/client');
@@ -89,7 +90,7 @@ function clientFiles(): string[] {
 function copySources(from: string, sources: readonly string[], to: string): void {
   mkdirSync(to, { recursive: true });
   // What is installed and cached there saves time; everything else goes.
-  const kept = new Set(['node_modules', '.next', 'package-lock.json']);
+  const kept = new Set(['node_modules', '.next']);
   for (const name of globSync('*', { cwd: to })) {
     if (!kept.has(name)) rmSync(join(to, name), { recursive: true });
   }
@@ -98,18 +99,12 @@ function copySources(from: string, sources: readonly string[], to: string): void
 
 /** As somebody installs it who has nothing but the tarball. */
 function installPacked(folder: string): void {
-  const tarballs = join(folder, 'node_modules/.tarballs');
-  mkdirSync(tarballs, { recursive: true });
-  const packed = run('npm', ['pack', '--pack-destination', tarballs, '--json', '--loglevel=error'], CLIENT);
-  // The shape of npm's own report.
-  const [{ filename }] = JSON.parse(packed) as [{ filename: string }];
-  const manifestPath = join(folder, 'package.json');
-  const manifest = JSON.parse(readFileSync(manifestPath, 'utf8')) as { dependencies: Record<string, string> };
-  manifest.dependencies['@memsession/client'] = `file:node_modules/.tarballs/${filename}`;
-  writeFileSync(manifestPath, JSON.stringify(manifest));
+  const path = join(folder, 'package.json');
+  const manifest = JSON.parse(readFileSync(path, 'utf8')) as { dependencies: Record<string, string> };
+  manifest.dependencies['@memsession/client'] = `file:${packPackages().client}`;
+  writeFileSync(path, JSON.stringify(manifest));
   rmSync(join(folder, 'node_modules/@memsession'), { recursive: true, force: true });
-  rmSync(join(folder, 'package-lock.json'), { force: true });
-  run('npm', ['install', '--prefer-offline', '--no-audit', '--no-fund', '--loglevel=error'], folder);
+  run('npm', ['install', '--prefer-offline', '--no-package-lock', '--no-audit', '--no-fund'], folder);
 }
 
 function run(command: string, args: readonly string[], cwd: string): string {

@@ -21,15 +21,17 @@ export interface Site {
   readonly url: string;
 }
 
-/** Starts the built app in the folder; everything ends with the tests of the file. */
-export async function startSite(folder: string, env: Readonly<Record<string, string>> = {}): Promise<Site> {
+/** Starts the app in the folder; everything ends with the tests of the file. */
+export async function startSite(folder: string, mode: 'start' | 'dev' = 'start'): Promise<Site> {
   requireProgram('memcached');
   const ports = [];
   while (ports.length < 8) ports.push(await findFreePort());
   const [bridge = 0, bridgeAdmin = 0, control = 0, ...rest] = ports;
+  // Two development servers do not share a folder.
+  const instances = rest.slice(3, mode === 'dev' ? 4 : 5);
   const stack = new Stack(
-    { bridge, bridgeAdmin, control, nodes: rest.slice(0, 3), instances: rest.slice(3) },
-    { folder, env },
+    { bridge, bridgeAdmin, control, nodes: rest.slice(0, 3), instances },
+    { folder, mode },
   );
   const server = await serveControl(stack);
   after(async () => {
@@ -39,7 +41,7 @@ export async function startSite(folder: string, env: Readonly<Record<string, str
   await Promise.all(stack.nodes.map((node) => node.start()));
   await stack.bridge.start();
   await Promise.all(stack.instances.map((instance) => instance.start()));
-  const balancer = await Balancer.start([stack.instanceUrl(0), stack.instanceUrl(1)]);
+  const balancer = await Balancer.start(instances.map((_, index) => stack.instanceUrl(index)));
   after(() => balancer.stop());
   return { stack, balancer, url: balancer.url };
 }
