@@ -151,6 +151,9 @@ test('a stream’s cookie names what was saved before it; what it saves itself i
   assert.deepEqual(seen.cookieNames, ['session-at']);
   assert.equal(visitor.jar.get('session-at')?.split('.')[1], '2');
   assert.match(seen.text, /In the stream: version 3 is stored, on 2 nodes/);
+  const isSaid = (): boolean =>
+    stack.instances[0]?.lastLines.some((line) => line.includes('after its answer had begun')) === true;
+  await waitUntil(isSaid, 'the log says so', PATIENCE_MS);
   assert.equal((await visitor.ask<Look>('/api/session')).version, 3);
 });
 

@@ -36,7 +36,12 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
   const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
   const memory = instanceMemory(holder, identity, { limits: options.cache, clock });
   const remote = new RemoteSessions({
-    transport: new Transport({ ...options, clock: memory.clock, wallClock: clock }),
+    transport: new Transport({
+      ...options,
+      breakers: memory.breakers,
+      clock: memory.clock,
+      wallClock: clock,
+    }),
     records: options.recordCodec ?? createRecordCodec(options),
     clock,
     steadyClock: memory.clock,
