@@ -1,74 +1,79 @@
-/** A round-robin balancer in front of instances: each request goes to the next one that takes it. */
-import { once } from 'node:events';
+/** A load balancer as simple as they come: takes turns among those that are ready, and never sends anything twice. */
 import {
+  Agent,
   createServer,
-  request as send,
   type IncomingMessage,
+  request,
   type Server,
   type ServerResponse,
 } from 'node:http';
+import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { pipeline } from 'node:stream';
 
-export class Balancer {
-  readonly #targets: readonly string[];
-  readonly #server: Server;
-  #next = 0;
-  /** When set, all requests go to this target alone. */
-  pinned: number | null = null;
+export interface Balancer extends AsyncDisposable {
+  readonly url: string;
+  /** Which are ready now, by their URLs. */
+  readonly ready: ReadonlySet<string>;
+}
 
-  private constructor(targets: readonly string[]) {
-    this.#targets = targets;
-    this.#server = createServer((request, response) => this.#pass(request, response, this.#order()));
-  }
+const LOOK_EVERY_MS = 100;
 
-  static async start(targets: readonly string[]): Promise<Balancer> {
-    const balancer = new Balancer(targets);
-    balancer.#server.listen(0, 'localhost');
-    await once(balancer.#server, 'listening');
-    return balancer;
-  }
+/** Starts it in front of these URLs, and asks each whether it is ready ten times a second. */
+export async function startBalancer(upstreams: readonly string[]): Promise<Balancer> {
+  const ready = new Set<string>();
+  const agent = new Agent({ keepAlive: true });
+  let turns = 0;
+  const server = createServer((incoming, outgoing) => {
+    const usable = upstreams.filter((upstream) => ready.has(upstream));
+    const upstream = usable[(turns += 1) % Math.max(1, usable.length)];
+    if (upstream === undefined) outgoing.writeHead(502, { 'x-why': 'none is ready' }).end();
+    else pass(incoming, outgoing, { upstream, agent });
+  });
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const timer = setInterval(() => {
+    for (const upstream of upstreams) void look(upstream, ready);
+  }, LOOK_EVERY_MS);
+  return {
+    url: urlOf(server),
+    ready,
+    [Symbol.asyncDispose]: async () => {
+      clearInterval(timer);
+      agent.destroy();
+      server.closeAllConnections();
+      server.close();
+      await once(server, 'close');
+    },
+  };
+}
 
-  get url(): string {
-    // A server that listens on TCP has an AddressInfo, never a path.
-    return `http://localhost:${(this.#server.address() as AddressInfo).port}`;
-  }
+async function look(upstream: string, ready: Set<string>): Promise<void> {
+  const response = await fetch(`${upstream}/readyz`).catch(() => null);
+  await response?.body?.cancel();
+  if (response?.status === 200) ready.add(upstream);
+  else ready.delete(upstream);
+}
 
-  async stop(): Promise<void> {
-    this.#server.close();
-    this.#server.closeAllConnections();
-  }
+function pass(
+  incoming: IncomingMessage,
+  outgoing: ServerResponse,
+  { upstream, agent }: { upstream: string; agent: Agent },
+): void {
+  const { method = 'GET', url = '/', headers } = incoming;
+  const sent = request(upstream + url, { method, headers, agent });
+  sent.on('response', (response) => {
+    const { connection: _, ...rest } = response.headers;
+    outgoing.writeHead(response.statusCode ?? 502, rest);
+    response.pipe(outgoing);
+  });
+  sent.on('error', (error) => {
+    if (outgoing.headersSent) outgoing.destroy();
+    else outgoing.writeHead(502, { 'x-why': error.message }).end();
+  });
+  incoming.pipe(sent);
+}
 
-  /** The targets in the order in which this request tries them. */
-  #order(): readonly string[] {
-    const first = this.pinned ?? this.#next++ % this.#targets.length;
-    if (this.pinned !== null) return this.#targets.slice(first, first + 1);
-    return [...this.#targets.slice(first), ...this.#targets.slice(0, first)];
-  }
-
-  #pass(request: IncomingMessage, response: ServerResponse, [target, ...others]: readonly string[]): void {
-    if (target === undefined) {
-      response.writeHead(502).end('No instance answers.');
-      return;
-    }
-    const { method, url = '/', headers } = request;
-    // A connection of its own: a kept one may break when its instance is killed, after the body has been sent.
-    const passed = send(new URL(url, target), {
-      ...(method === undefined ? {} : { method }),
-      headers,
-      agent: false,
-    });
-    passed.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-      pipeline(answer, response, () => undefined);
-    });
-    passed.on('error', (error) => {
-      const isRefused = 'code' in error && error.code === 'ECONNREFUSED';
-      if (isRefused && !response.headersSent) this.#pass(request, response, others);
-      else response.destroy();
-    });
-    passed.on('socket', (socket) => socket.once('connect', () => request.pipe(passed)));
-    // A browser that hangs up hangs up on the instance too.
-    response.on('close', () => passed.destroy());
-  }
+function urlOf(server: Server): string {
+  // A server that listens on TCP has an AddressInfo, never a path.
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
 }

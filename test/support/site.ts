@@ -3,7 +3,7 @@ import { after } from 'node:test';
 import { act, serveControl } from '../../examples/start/control.ts';
 import { findFreePort } from '../../examples/start/ports.ts';
 import { Stack } from '../../examples/start/stack.ts';
-import { Balancer } from './balancer.ts';
+import { RoundRobin } from './round-robin.ts';
 import { requireProgram } from './install.ts';
 
 // Children are killed when this process exits, but not when a signal ends it.
@@ -16,7 +16,7 @@ for (const [signal, code] of [
 
 export interface Site {
   readonly stack: Stack;
-  readonly balancer: Balancer;
+  readonly balancer: RoundRobin;
   /** What visitors open. */
   readonly url: string;
 }
@@ -41,7 +41,7 @@ export async function startSite(folder: string, mode: 'start' | 'dev' = 'start')
   await Promise.all(stack.nodes.map((node) => node.start()));
   await stack.bridge.start();
   await Promise.all(stack.instances.map((instance) => instance.start()));
-  const balancer = await Balancer.start(instances.map((_, index) => stack.instanceUrl(index)));
+  const balancer = await RoundRobin.start(instances.map((_, index) => stack.instanceUrl(index)));
   after(() => balancer.stop());
   return { stack, balancer, url: balancer.url };
 }
