@@ -67,7 +67,7 @@ const ROOMS = {
       'settings',
       'version',
     ],
-    ['store', 'settler'],
+    ['store', 'settler', 'tally'],
     ['save', 'agreement', 'lookup', 'observer'],
     ['cluster', 'doubts'],
     ['trust', 'marks', 'health', 'evidence', 'lag', 'placement', 'node-list'],
