@@ -165,7 +165,6 @@ test('a node that restarts empty gets its copies back by reading', async () => {
   await waitUntil(() => stateOf(bridge, 0) !== 'up', 'the restart was noticed');
   await untilUp(bridge, 0);
   assert.deepEqual([(await bridge.client.get(`${id}.0`)).status], [200]);
-  await bridge.store.idle();
   await nodes[1].kill();
   await nodes[2].kill();
   assert.equal((await bridge.client.get(`${id}.0`)).text, 'record 1', 'node 0 has it again');

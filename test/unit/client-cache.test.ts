@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import { SessionCache, type Held } from '../../packages/client/src/cache.ts';
 import { type SessionOptions, type SessionRecord } from '../../packages/client/src/index.ts';
 import { SealMemory } from '../../packages/client/src/seal.ts';
+import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
 import {
   BRIDGE_SECRET,
   change,
@@ -16,6 +17,7 @@ import {
 import { FaultyFetch } from '../support/faulty-fetch.ts';
 import { MemoryBridge } from '../support/memory-bridge.ts';
 import { TestBrowser } from '../support/test-browser.ts';
+import { waitUntil } from '../support/wait.ts';
 
 interface SetUp {
   readonly bridge: MemoryBridge;
@@ -85,6 +87,15 @@ test('a destroyed session stays gone, an absent one only for a moment', () => {
   cache.markGone('a');
   cache.markAbsent('a', 0);
   assert.equal(cache.isGone('a'), true);
+});
+
+test('an answer from before a logout does not bring the session back into the cache', () => {
+  const cache = new SessionCache({ maxBytes: 1_000_000, maxEntries: 100 });
+  cache.put(held('id', 1));
+  cache.markGone('id');
+  cache.put(held('id', 2));
+  assert.equal(cache.get('id'), null);
+  assert.equal(cache.isGone('id'), true);
 });
 
 test('remembered seals are bounded and forgotten in time', () => {
@@ -175,6 +186,48 @@ test('a logout elsewhere is seen within maxStale, and at once by a fresh read', 
   await look(third, thief);
   clock.advance(5);
   assert.deepEqual(await look(one, thief), {});
+});
+
+test('a logout between a save and its answer is seen within maxStale', async () => {
+  const { net, clock, browser, start } = setUp();
+  const [one, other] = [start(), start()];
+  await change(one, browser, (session) => (session.views = 1));
+  const tab = browser.clone();
+  net.hold();
+  const saving = change(one, browser, (session) => (session.views = 2));
+  await waitUntil(() => net.heldCount === 1, 'the save is stored');
+  const ending = visit(other, tab.clone(), (session) => session.destroy());
+  await waitUntil(() => net.heldCount === 2, 'the other instance has read');
+  clock.advance(3);
+  net.release();
+  await Promise.all([saving, ending]);
+  clock.advance(3);
+  assert.deepEqual(await look(one, tab), {});
+});
+
+test('an instance whose clock is set back does not believe what it holds for longer', async () => {
+  const { clock, browser, start } = setUp();
+  const skewed = new TestClock();
+  const [one, other] = [start({ clock: skewed }), start({ clock })];
+  await change(one, browser, (session) => (session.views = 1));
+  const tab = browser.clone();
+  await change(other, browser, (session) => (session.views = 2));
+  skewed.advance(-600);
+  assert.deepEqual(await look(one, tab), { views: 1 });
+  skewed.advance(6);
+  assert.deepEqual(await look(one, tab), { views: 2 });
+});
+
+test('a steady clock follows its clock, and never back', () => {
+  const clock = { at: 1_000, now: () => clock.at, after: () => () => undefined };
+  const steady = new SteadyClock(clock);
+  const start = steady.now();
+  clock.at = 400;
+  assert.equal(steady.now() - start, 0);
+  clock.at = 450;
+  assert.equal(steady.now() - start, 50);
+  clock.at = 2_000;
+  assert.equal(steady.now() - start, 1_600);
 });
 
 test('use renews the idle lifetime, at most once in touchAfter', async () => {

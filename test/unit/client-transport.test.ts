@@ -45,6 +45,7 @@ function setUp(): SetUp {
       maxRecordBytes: 1000,
       fetch: fetch ?? net.fetch,
       clock,
+      wallClock: clock,
       random: systemRandom,
     });
   return { bridge, net, clock, start };

@@ -39,14 +39,11 @@ test('however many nodes there are, a session belongs to a window of them', () =
   assert.equal(rank('602F7397FBE4D9932E59A9D0E52FE178', many).length, WINDOW_SIZE);
 });
 
-test('copies are the first nodes that are available and not draining', () => {
+test('copies are the first nodes that are available, those that are draining last', () => {
   const window = [node(2, { isAvailable: false }), node(0, { isDraining: true }), node(3), node(1)];
-  assert.deepEqual(place(window, 2, null), { window, copies: [3, 1], spares: [] });
-  assert.deepEqual(
-    place([node(0, { isDraining: true })], 2, null).copies,
-    [0],
-    'a cluster drained as a whole still serves',
-  );
+  assert.deepEqual(place(window, 2, null), { window, copies: [3, 1], spares: [0] });
+  const few = [node(0, { isDraining: true }), node(1)];
+  assert.deepEqual(place(few, 2, null).copies, [1, 0], 'better a copy there than none');
 });
 
 test('a ref with another index changes nothing but what is asked', () => {

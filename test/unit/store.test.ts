@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import type { FakeNode } from '../support/fake-node.ts';
 import { destroy, idWithRank, read, save, setUpNodes } from '../support/fake-bridge.ts';
 
 /** Ranks 0, 1, 2. */
 const ID = idWithRank([0, 1, 2], 3);
 
-test('a save is on two nodes and a read asks one', async () => {
+test('a save is on two nodes and a read asks both', async () => {
   const { nodes, bridge } = setUpNodes(3);
   const one = await bridge();
   assert.deepEqual(await save(one, { id: ID, version: 1, base: null }), {
@@ -17,7 +18,7 @@ test('a save is on two nodes and a read asks one', async () => {
   assert.equal(await read(one, { id: ID, index: 0 }), 'record 1 @0');
   assert.deepEqual(
     nodes.map((node) => node.calls.get('gets') ?? 0).map((calls, i) => calls - (before[i] ?? 0)),
-    [1, 0, 0],
+    [1, 1, 0],
   );
 });
 
@@ -47,6 +48,11 @@ test('after the death of its home a session has another home with the same data'
   const home = nodes[0];
   assert.ok(home);
   home.fault = 'refuse';
+  assert.equal(
+    await read(one, { id: ID, index: 0 }),
+    'record 1 @1',
+    'the read that discovers the fault is answered too',
+  );
   assert.equal(await read(one, { id: ID, index: 0 }), 'record 1 @1');
   assert.deepEqual(await save(one, { id: ID, index: 1, version: 2, base: 1 }), {
     kind: 'stored',
@@ -68,7 +74,6 @@ test('a node that returns with old memory is not believed', async () => {
   await clock.advance(5_000);
   assert.equal(one.cluster.status()[0]?.state, 'up');
   assert.equal(await read(one, { id: ID, index: 0 }), 'record 2 @0');
-  await one.store.idle();
   assert.equal(home.items.get(`shop:${ID}`)?.version, 2, 'the copy is repaired');
 });
 
@@ -214,3 +219,121 @@ test('a full node is passed over and a cluster that is full says so', async () =
   for (const node of nodes) node.heal();
   assert.equal(await read(one, { id: ID }), 'record 1 @0');
 });
+
+/** Ranks 0, 1, 2, 3. */
+const ID_OF_FOUR = idWithRank([0, 1, 2, 3], 4);
+
+test('a bridge that still has a node up shows what another bridge saved without it', async () => {
+  const { bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  cutOff.add(0);
+  await save(one, { id: ID, version: 2, base: 1 });
+  assert.equal(await read(two, { id: ID }), 'record 2 @0');
+});
+
+test('a bridge that still has a node up knows of a logout that another bridge carried out without it', async () => {
+  const { bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  cutOff.add(0);
+  await destroy(one, ID);
+  assert.equal(await read(two, { id: ID }), 'gone');
+});
+
+test('what a read shows of a save that was cut short outlives the only node that had it', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  await overwrite(nodes[0], ID, 'half done');
+  assert.equal(await read(one, { id: ID }), 'half done @0');
+  nodes[0]?.restartEmpty();
+  assert.equal(await read(one, { id: ID }), 'half done @0');
+});
+
+test('of two records with one version the acknowledged one stands, and the next save is made on it', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  cutOff.add(0);
+  await save(one, { id: ID, version: 2, base: 1, text: 'acknowledged' });
+  await overwrite(nodes[0], ID, 'cut short');
+  assert.equal(await read(two, { id: ID }), 'acknowledged @0');
+  assert.equal(two.counts.get('fork'), 1);
+  assert.equal((await save(two, { id: ID, version: 3, base: 2, text: 'next' })).kind, 'stored');
+  assert.deepEqual(
+    nodes.map((node) => node.items.get(`shop:${ID}`)?.value.toString()),
+    ['next', 'next', 'acknowledged'],
+  );
+});
+
+test('a save that meets a record it does not know at its second copy takes itself back', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const [first, second] = nodes;
+  assert.ok(first && second);
+  // Another bridge, which goes on without node 0, comes between the two writes of this save.
+  const { cas } = first;
+  first.cas = async (...call) => {
+    const outcome = await cas.apply(first, call);
+    await overwrite(second, ID, 'from another bridge');
+    return outcome;
+  };
+  const outcome = await save(one, { id: ID, version: 5, base: 1, text: 'mine' });
+  first.cas = cas;
+  assert.equal(outcome.kind, 'conflict');
+  assert.equal(await read(one, { id: ID }), 'from another bridge @0');
+});
+
+test('a save without two of its first nodes is not acknowledged while others may go on with them', async () => {
+  const { nodes, clock, bridge } = setUpNodes(4);
+  const one = await bridge();
+  for (const index of [0, 1]) {
+    const node = nodes[index];
+    assert.ok(node);
+    node.fault = 'hang';
+  }
+  const outcome = save(one, { id: ID_OF_FOUR, version: 1, base: null });
+  await clock.advance(1_000);
+  assert.equal((await outcome).kind, 'unknown');
+});
+
+test('a save that two of its first nodes have no memory for is not put where no reader looks', async () => {
+  const { nodes, bridge } = setUpNodes(4);
+  const one = await bridge();
+  await save(one, { id: ID_OF_FOUR, version: 1, base: null });
+  for (const index of [0, 1]) {
+    const node = nodes[index];
+    assert.ok(node);
+    node.fault = 'full';
+  }
+  assert.equal((await save(one, { id: ID_OF_FOUR, version: 2, base: 1 })).kind, 'out_of_memory');
+  assert.equal(await read(one, { id: ID_OF_FOUR }), 'record 1 @0');
+});
+
+test('a session is restored on nodes that have nothing only after others were asked', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  await destroy(one, ID);
+  await overwrite(nodes[2], ID, '');
+  for (const index of [0, 1]) nodes[index]?.restartEmpty();
+  assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
+});
+
+/** Puts a record of the next version on one node only. */
+async function overwrite(node: FakeNode | undefined, id: string, text: string): Promise<void> {
+  assert.ok(node);
+  const key = `shop:${id}`;
+  const seen = await node.gets(key);
+  const item = { version: (seen?.version ?? 0) + 1, value: Buffer.from(text), ttlSeconds: 60 };
+  const outcome = seen === null ? await node.add(key, item) : await node.cas(key, item, seen.cas);
+  assert.equal(outcome.stored, true);
+}

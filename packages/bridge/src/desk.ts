@@ -132,6 +132,12 @@ export class Desk {
     return member.explain(question);
   }
 
+  /** The view of the whole as it is now; the last second's belongs to who watches. */
+  async refresh(): Promise<Overview> {
+    this.#overview = this.#makeOverview(await this.#look());
+    return this.#overview;
+  }
+
   /** Collects once, now. */
   async tick(): Promise<void> {
     const { crew, wallClock } = this.#options;

@@ -36,34 +36,44 @@ export function isTombstone(item: Item): boolean {
   return item.value.length === 0;
 }
 
+/** Whether two nodes hold the same record. */
+export function isSameState(
+  one: Pick<Item, 'version' | 'value'>,
+  other: Pick<Item, 'version' | 'value'>,
+): boolean {
+  return one.version === other.version && one.value.equals(other.value);
+}
+
 /**
- * The verdict that the anchor's answer alone allows, or null when others must be asked. Every acknowledged write
- * is at the anchor, except when it only just became the anchor because as many nodes as there are copies fell
- * out together.
+ * The verdict when all copies hold the same, or null when others must be asked. Every acknowledged write is on
+ * one of them, except when as many nodes as there are copies fell out together before the last of them.
  */
-export function judgeAlone(evidence: Evidence, anchorIndex: number): Verdict | null {
-  const answer = evidence.answers.get(anchorIndex);
-  if (answer === undefined || !isHit(answer)) return null;
-  if (isTombstone(answer.item)) return { kind: 'gone', hit: answer };
-  if (!answer.isTrusted || answer.item.version < (evidence.floor ?? 0)) return null;
-  const ahead = evidence.window.slice(
-    0,
-    evidence.window.findIndex(({ index }) => index === anchorIndex),
-  );
+export function judgeCopies(evidence: Evidence, copies: readonly number[]): Verdict | null {
+  const hits = copies.map((index) => evidence.answers.get(index)).filter(isHit);
+  const [first] = hits;
+  if (first === undefined || hits.length < copies.length) return null;
+  if (!hits.every((hit) => hit.isTrusted && isSameState(hit.item, first.item))) return null;
+  if (isTombstone(first.item)) return { kind: 'gone', hit: first };
+  if (evidence.floor !== null) {
+    return first.item.version >= evidence.floor ? { kind: 'found', hit: first } : null;
+  }
+  const last = evidence.window.findIndex(({ index }) => index === copies.at(-1));
+  const ahead = evidence.window.slice(0, last);
   const hidden = ahead.filter((candidate) => !candidate.isAvailable && !candidate.isLost).length;
-  return evidence.floor !== null || hidden < evidence.copies ? { kind: 'found', hit: answer } : null;
+  return hidden < evidence.copies ? { kind: 'found', hit: first } : null;
 }
 
 /** The verdict when every node that can be asked has been asked. */
 export function judge(evidence: Evidence): Verdict {
   const hits = [...evidence.answers.values()].filter(isHit);
-  const tombstone = newest(hits.filter((hit) => isTombstone(hit.item)));
+  const tombstone = newest(
+    evidence,
+    hits.filter((hit) => isTombstone(hit.item)),
+  );
   // A destroyed session has no newer state: its id is never used again.
   if (tombstone !== null) return { kind: 'gone', hit: tombstone };
-  const silent = evidence.window.filter(
-    ({ index, isLost }) => !evidence.answers.has(index) && !isLost,
-  ).length;
-  const hit = newest(hits);
+  const silent = countSilent(evidence);
+  const hit = newest(evidence, hits);
   if (hit === null) return silent === 0 ? { kind: 'absent' } : { kind: 'unknown' };
   if (silent === 0) return { kind: 'found', hit };
   const { version } = hit.item;
@@ -79,24 +89,40 @@ export function countSilent({ window, answers }: Evidence): number {
   return window.filter(({ index, isLost }) => !answers.has(index) && !isLost).length;
 }
 
-/** Answers that hold a record of the same version as the hit, but another one. */
-export function findForks(evidence: Evidence, hit: Hit): Hit[] {
-  return [...evidence.answers.values()]
-    .filter(isHit)
-    .filter((other) => other.item.version === hit.item.version && !other.item.value.equals(hit.item.value));
+/** Whether two nodes hold different records under the version of the hit. */
+export function isForked({ answers }: Evidence, hit: Hit): boolean {
+  return [...answers.values()].some(
+    ({ item }) => item?.version === hit.item.version && !isSameState(item, hit.item),
+  );
 }
 
-function isHit(answer: Answer): answer is Hit {
-  return answer.item !== null;
+function isHit(answer: Answer | undefined): answer is Hit {
+  return answer !== undefined && answer.item !== null;
 }
 
-/** The highest version; between equal ones a trusted answer, then the same one on every bridge. */
-function newest(hits: readonly Hit[]): Hit | null {
-  return hits.reduce<Hit | null>((best, hit) => (best === null || isBetter(hit, best) ? hit : best), null);
+/**
+ * The highest version. Where two records have the same one, the one that may have been acknowledged: a trusted
+ * one, then the one on more nodes, then the one further back in the session's order. A writer goes from front to
+ * back, so what is only in front is unfinished, and its writer will find the other one in its way.
+ */
+function newest(evidence: Evidence, hits: readonly Hit[]): Hit | null {
+  const place = new Map(evidence.window.map(({ index }, position) => [index, position]));
+  const weigh = (hit: Hit): readonly number[] => {
+    const same = hits.filter((other) => isSameState(other.item, hit.item));
+    const isTrusted = same.some((each) => each.isTrusted);
+    const last = Math.max(...same.map(({ index }) => place.get(index) ?? 0));
+    return [hit.item.version, Number(isTrusted), same.length, last, Number(hit.isTrusted)];
+  };
+  return hits.reduce<Hit | null>(
+    (best, hit) => (best === null || isHigher(weigh(hit), weigh(best)) ? hit : best),
+    null,
+  );
 }
 
-function isBetter(hit: Hit, than: Hit): boolean {
-  if (hit.item.version !== than.item.version) return hit.item.version > than.item.version;
-  if (hit.isTrusted !== than.isTrusted) return hit.isTrusted;
-  return hit.item.value.compare(than.item.value) > 0;
+function isHigher(one: readonly number[], other: readonly number[]): boolean {
+  for (const [at, number] of one.entries()) {
+    const difference = number - (other[at] ?? 0);
+    if (difference !== 0) return difference > 0;
+  }
+  return false;
 }

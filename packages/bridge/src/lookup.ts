@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { place, type Placement } from './placement.ts';
+import { type Candidate, place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -37,6 +37,8 @@ export class Lookup {
   readonly answers: Map<number, Answer> = new Map();
   /** Nodes that failed during this request; it asks them no more. */
   readonly #failed: Set<number> = new Set();
+  /** Nodes that had no memory for the session; they are asked, and not written to. */
+  readonly #full: Set<number> = new Set();
   readonly #context: LookupContext;
   readonly #endsAt: number;
 
@@ -47,6 +49,50 @@ export class Lookup {
     const { cluster } = context;
     this.placement = place(cluster.window(ref.id), context.copies, cluster.candidate(ref.index));
     this.#endsAt = context.clock.now() + context.budgetMs;
+  }
+
+  /** The nodes that are to hold the session, without those that have failed. The first is the anchor. */
+  get copies(): readonly number[] {
+    const { copies, spares } = this.placement;
+    const usable = [...copies, ...spares].filter(
+      (index) => !this.#failed.has(index) && !this.#full.has(index),
+    );
+    return usable.slice(0, this.#context.copies);
+  }
+
+  /** Whether memory was missing on a node. */
+  get hasMetFullNode(): boolean {
+    return this.#full.size > 0;
+  }
+
+  /**
+   * Whether every writer who has a quorum meets every other one at one of these nodes: two of the session's first
+   * three, with two copies. Nodes whose memory counts as lost have left the first.
+   */
+  isQuorum(indexes: Iterable<number>): boolean {
+    const first = this.#firstNodes();
+    const taken = new Set(indexes);
+    const met = first.filter(({ index }) => taken.has(index)).length;
+    return met >= Math.min(this.#context.copies, first.length - 1);
+  }
+
+  /**
+   * Whether these nodes' answers can be believed. A quorum's always can. Others can when the rest of the first
+   * nodes are down: then nobody writes without a quorum. What failed only in this request is up for others.
+   */
+  isEnoughToRead(indexes: Iterable<number>): boolean {
+    const hasJustFailed = this.#firstNodes().some(
+      ({ index, isAvailable }) => isAvailable && (this.#failed.has(index) || this.#full.has(index)),
+    );
+    return !hasJustFailed || this.isQuorum(indexes);
+  }
+
+  #firstNodes(): Candidate[] {
+    const { cluster, copies } = this.#context;
+    return this.placement.window
+      .flatMap(({ index }) => cluster.candidate(index) ?? [])
+      .filter(({ isLost, isDraining }) => !isLost && !isDraining)
+      .slice(0, copies + 1);
   }
 
   /** What is known now, for a reader who accepts no version below `floor`. */
@@ -84,7 +130,7 @@ export class Lookup {
 
   /**
    * Writes to one node if it still holds exactly what it answered before (`seen`; null: nothing). A write that
-   * fails leaves a doubt.
+   * fails leaves a doubt; one that is refused leaves the node to be asked again.
    */
   async write(index: number, item: NewItem, seen: Item | null): Promise<WriteOutcome> {
     const deadline = this.#timeLeft();
@@ -94,22 +140,24 @@ export class Lookup {
       );
       if (outcome.stored)
         this.#remember(index, { version: item.version, value: item.value, cas: outcome.cas });
+      else this.answers.delete(index);
       return outcome;
     } catch (error) {
       return { stored: false, reason: this.#writeFailed(index, error) };
     }
   }
 
-  /** Gives the item on one node a new lifetime, and says which version is there. */
-  async touch(index: number, ttlSeconds: number): Promise<number | null> {
-    try {
-      const touched = await this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline));
-      return touched?.version ?? null;
-    } catch (error) {
-      rethrowUnlessNodeError(error);
-      this.#noteFailure(index);
-      return null;
-    }
+  /** Gives the items on these nodes a lifetime, without reading them. */
+  async touch(indexes: readonly number[], ttlSeconds: number): Promise<void> {
+    const touchOne = async (index: number): Promise<void> => {
+      try {
+        await this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline));
+      } catch (error) {
+        rethrowUnlessNodeError(error);
+        this.#noteFailure(index);
+      }
+    };
+    await Promise.all(indexes.map(touchOne));
   }
 
   /** What this node says about the session must be confirmed by others until it has been rewritten. */
@@ -152,9 +200,12 @@ export class Lookup {
 
   #writeFailed(index: number, error: unknown): 'failed' | 'out_of_memory' {
     rethrowUnlessNodeError(error);
-    // The node may have it, or get it yet, or be left with what it had while others go on.
+    if (error.kind === 'out_of_memory') {
+      this.#full.add(index);
+      return 'out_of_memory';
+    }
+    // The node may have it, or get it yet.
     this.doubt(index);
-    if (error.kind === 'out_of_memory') return 'out_of_memory';
     this.#noteFailure(index);
     return 'failed';
   }

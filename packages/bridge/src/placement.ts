@@ -55,9 +55,11 @@ export interface Placement {
 /** The placement of a session whose window is given; `hint` is the node that the ref names, if it exists. */
 export function place(window: readonly Candidate[], copies: number, hint: Candidate | null): Placement {
   const usable = window.filter((candidate) => candidate.isAvailable);
-  const active = usable.filter((candidate) => !candidate.isDraining);
-  // A cluster that is being drained as a whole still serves.
-  const chosen = (active.length > 0 ? active : usable).map(({ index }) => index);
+  // Nodes that are being drained come last: better a copy there than none.
+  const chosen = [
+    ...usable.filter((candidate) => !candidate.isDraining),
+    ...usable.filter((candidate) => candidate.isDraining),
+  ].map(({ index }) => index);
   const isHintInside = hint === null || window.some(({ index }) => index === hint.index);
   return {
     window: isHintInside ? window : [...window, hint],

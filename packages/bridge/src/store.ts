@@ -1,18 +1,11 @@
 /** What happens to a session on the nodes: read, save, touch, destroy, repair. */
 import { LIMITS, type SessionRef } from '@memsession/client/protocol';
+import { agree } from './agreement.ts';
 import type { Cluster } from './cluster.ts';
 import { Doubts } from './doubts.ts';
-import {
-  type Answer,
-  findForks,
-  type Hit,
-  isTombstone,
-  judge,
-  judgeAlone,
-  type Verdict,
-} from './evidence.ts';
+import { type Hit, isTombstone } from './evidence.ts';
 import { Lookup, type LookupContext } from './lookup.ts';
-import type { Clock, NewItem } from './node.ts';
+import type { Clock, Item, NewItem } from './node.ts';
 import type { StoreObserver } from './observer.ts';
 import { chooseHome } from './placement.ts';
 import { Save, type SaveOutcome } from './save.ts';
@@ -76,7 +69,8 @@ export type DestroyResult = { readonly kind: 'destroyed' } | { readonly kind: 'u
 /** Node operations of one request may take this many deadlines together. */
 const BUDGET_DEADLINES = 3;
 const DEFAULT_TTL_SECONDS = 86_400;
-const DESTROY_ROUNDS = 3;
+/** A tombstone outlives everything that an instance or a cookie may still hold of the session. */
+const TOMBSTONE_LIVES = 2;
 
 /** Sessions on the nodes. Every method settles within three node deadlines and throws only on defects. */
 export class SessionStore {
@@ -84,7 +78,6 @@ export class SessionStore {
   readonly #context: LookupContext;
   readonly #doubts: Doubts;
   readonly #settler: Settler;
-  readonly #background: Set<Promise<void>> = new Set();
   /** The lifetime last asked for by each app; repairs that are not told one use it. */
   readonly #ttlOfApp: Map<string, number> = new Map();
 
@@ -99,9 +92,8 @@ export class SessionStore {
   }
 
   /** Ends the work in the background. */
-  async close(): Promise<void> {
+  close(): void {
     this.#settler.stop();
-    await this.idle();
   }
 
   /** Keys whose last write on some node got no answer. */
@@ -110,19 +102,18 @@ export class SessionStore {
   }
 
   async read(request: ReadRequest): Promise<ReadResult> {
-    const lookup = this.#lookUp(request, request.ttlSeconds);
-    const verdict = await this.#find(lookup, request);
+    const { app, floor, ttlSeconds } = request;
+    const lookup = this.#lookUp(request, ttlSeconds);
+    const verdict = await agree(lookup, { ...this.#agreementOf(app), floor, touchSeconds: ttlSeconds });
     if (verdict.kind !== 'found') return this.#end(verdict.kind);
     return { kind: 'found', ...this.#found(lookup, verdict.hit) };
   }
 
   async save(request: SaveRequest): Promise<SaveResult> {
-    const { version, record, ttlSeconds, base } = request;
+    const { app, version, record, ttlSeconds, base } = request;
     const lookup = this.#lookUp(request, ttlSeconds);
     const item: NewItem = { version, value: record, ttlSeconds };
-    const outcome = await new Save(lookup, item, { base, observer: this.#options.observer }).run();
-    // Whoever is told to merge must not meet the older record again at a copy that missed the newer one.
-    if (outcome.kind === 'conflict' || outcome.kind === 'gone') this.#repair(lookup, outcome.hit, ttlSeconds);
+    const outcome = await new Save(lookup, item, { base, agreement: this.#agreementOf(app) }).run();
     return this.#saved(lookup, outcome);
   }
 
@@ -135,13 +126,8 @@ export class SessionStore {
   async destroy(request: SessionAddress & { readonly ttlSeconds: number }): Promise<DestroyResult> {
     const lookup = this.#lookUp(request, null);
     await lookup.askAll();
-    const stored = await this.#bury(lookup, request.ttlSeconds);
-    return stored > 0 ? { kind: 'destroyed' } : this.#end('unknown');
-  }
-
-  /** Resolves when no repair is under way. */
-  async idle(): Promise<void> {
-    while (this.#background.size > 0) await Promise.all(this.#background);
+    const isDone = await this.#bury(lookup, request.ttlSeconds);
+    return isDone ? { kind: 'destroyed' } : this.#end('unknown');
   }
 
   /** Reading a session in doubt asks every node, and repairs. */
@@ -155,30 +141,13 @@ export class SessionStore {
     return new Lookup(this.#context, app, ref);
   }
 
-  async #find(lookup: Lookup, { app, floor, ttlSeconds }: ReadRequest): Promise<Verdict> {
-    const [anchor, ...others] = lookup.placement.copies;
-    if (anchor !== undefined) {
-      // Only the anchor's record is needed; the other copies are kept alive without being sent.
-      const touching = ttlSeconds === null ? [] : others.map((index) => lookup.touch(index, ttlSeconds));
-      const [, touched] = await Promise.all([lookup.ask([anchor], ttlSeconds), Promise.all(touching)]);
-      const answer = lookup.answers.get(anchor);
-      const areEqual = touched.every((version) => version === answer?.item?.version);
-      const verdict = areEqual ? judgeAlone(lookup.evidence(floor), anchor) : null;
-      if (verdict !== null) return verdict;
-    }
-    this.#options.observer.count('widened');
-    await lookup.askAll(ttlSeconds);
-    const evidence = lookup.evidence(floor);
-    const verdict = judge(evidence);
-    if (verdict.kind === 'found' && findForks(evidence, verdict.hit).length > 0)
-      this.#options.observer.count('fork');
-    if (verdict.kind === 'found' || verdict.kind === 'gone')
-      this.#repair(lookup, verdict.hit, this.#ttlOf(app, ttlSeconds));
-    return verdict;
-  }
-
-  #ttlOf(app: string, ttlSeconds: number | null): number {
-    return ttlSeconds ?? this.#ttlOfApp.get(app) ?? DEFAULT_TTL_SECONDS;
+  #agreementOf(app: string): { observer: StoreObserver; ttlSeconds: (item: Item) => number } {
+    const ttlSeconds = this.#ttlOfApp.get(app) ?? DEFAULT_TTL_SECONDS;
+    const tombstoneSeconds = Math.min(ttlSeconds * TOMBSTONE_LIVES, LIMITS.ttlSeconds);
+    return {
+      observer: this.#options.observer,
+      ttlSeconds: (item) => (isTombstone(item) ? tombstoneSeconds : ttlSeconds),
+    };
   }
 
   #found(lookup: Lookup, hit: Hit): Found {
@@ -215,37 +184,26 @@ export class SessionStore {
     return { kind };
   }
 
-  /** Brings the copies up to a state that was found, without keeping the reader waiting. */
-  #repair(lookup: Lookup, { item }: Hit, ttlSeconds: number): void {
-    const needsIt = (answer: Answer | undefined): answer is Answer =>
-      answer !== undefined &&
-      (answer.item === null ||
-        !answer.isTrusted ||
-        answer.item.version < item.version ||
-        (isTombstone(item) && !isTombstone(answer.item)));
-    const stale = lookup.placement.copies.map((index) => lookup.answers.get(index)).filter(needsIt);
-    if (stale.length === 0) return;
-    const copy: NewItem = { version: item.version, value: item.value, ttlSeconds };
-    const work = Promise.all(stale.map((answer) => lookup.write(answer.index, copy, answer.item))).then(
-      (outcomes) => {
-        for (const outcome of outcomes) if (outcome.stored) this.#options.observer.count('repair');
-      },
-    );
-    this.#background.add(work);
-    void work.finally(() => this.#background.delete(work));
-  }
-
-  /** How many nodes took the tombstone. */
-  async #bury(lookup: Lookup, ttlSeconds: number): Promise<number> {
+  /** Whether every copy that can be written to has a tombstone, and at least one. */
+  async #bury(lookup: Lookup, ttlSeconds: number): Promise<boolean> {
     const held = [...lookup.answers.values()].filter(({ item }) => item !== null).map(({ index }) => index);
-    const targets = new Set([...lookup.placement.copies, ...held]);
-    const results = await Promise.all([...targets].map((index) => this.#buryOn(lookup, index, ttlSeconds)));
-    return results.filter(Boolean).length;
+    const buried = new Set<number>();
+    let targets = [...new Set([...lookup.copies, ...held])];
+    while (targets.length > 0 && lookup.hasTimeLeft) {
+      const results = await Promise.all(targets.map((index) => this.#buryOn(lookup, index, ttlSeconds)));
+      for (const [at, index] of targets.entries()) if (results[at] === true) buried.add(index);
+      // The place of a copy that failed meanwhile is taken by the next node.
+      targets = lookup.copies.filter((index) => !buried.has(index));
+    }
+    for (const index of lookup.placement.copies) if (!buried.has(index)) lookup.doubt(index);
+    return buried.size > 0 && targets.length === 0 && lookup.isQuorum(buried);
   }
 
+  /** Whether the node has the tombstone now; others may be writing there too. */
   async #buryOn(lookup: Lookup, index: number, ttlSeconds: number): Promise<boolean> {
-    for (let round = 0; round < DESTROY_ROUNDS && !lookup.hasFailed(index); round += 1) {
-      if (round > 0) await lookup.ask([index]);
+    for (let isFirst = true; lookup.hasTimeLeft; isFirst = false) {
+      if (!isFirst) await lookup.ask([index]);
+      if (lookup.hasFailed(index)) return false;
       const answer = lookup.answers.get(index);
       const seen = answer?.item ?? null;
       if (seen !== null && isTombstone(seen) && answer?.isTrusted === true) return true;
@@ -253,8 +211,8 @@ export class SessionStore {
       const version = Math.min(Math.max(0, ...versions) + 1, LIMITS.version);
       const outcome = await lookup.write(index, { version, value: Buffer.alloc(0), ttlSeconds }, seen);
       if (outcome.stored) return true;
+      if (outcome.reason === 'failed' || outcome.reason === 'out_of_memory') return false;
     }
-    lookup.doubt(index);
     return false;
   }
 }

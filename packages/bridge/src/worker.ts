@@ -174,7 +174,7 @@ export class Worker implements Member {
     this.#isStopping = true;
     if (waitMs > 0) await new Promise<void>((resolve) => systemClock.after(waitMs, resolve));
     await this.#listener?.stop(graceMs);
-    await this.store.close();
+    this.store.close();
     this.#lag.stop();
     await this.cluster.close();
   }

@@ -44,9 +44,10 @@ export class SessionCache {
     return this.#sessions.get(id) ?? null;
   }
 
-  /** Keeps the newer of what is held and what comes, and gives it back. */
+  /** Keeps the newer of what is held and what comes, and gives it back; nothing of what was destroyed meanwhile. */
   put(held: Held): Held {
     const { id, version } = held.record;
+    if (this.isGone(id)) return held;
     const before = this.#sessions.get(id);
     if (before !== undefined && before.record.version > version) return before;
     if (before !== undefined && before.record.version === version) {

@@ -1,7 +1,7 @@
 /** What one manager's parts share: its options, its memory and its way to the bridges. */
 import type { OnEvent } from './events.ts';
 import { instanceMemory, type InstanceMemory } from './memory.ts';
-import type { Sealer } from './ports.ts';
+import type { Clock, Sealer } from './ports.ts';
 import { createRecordCodec } from './record.ts';
 import { RemoteSessions } from './remote.ts';
 import { createSealer } from './seal.ts';
@@ -12,6 +12,8 @@ export interface Engine<T extends object> {
   readonly options: ResolvedOptions<T>;
   readonly memory: InstanceMemory;
   readonly remote: RemoteSessions;
+  /** For durations; `options.clock` is for what others read too. */
+  readonly clock: Clock;
   readonly sealer: Sealer;
   /** Never throws. */
   readonly emit: OnEvent;
@@ -31,21 +33,23 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
       // A defect in somebody's logging must not cost a session.
     }
   };
+  const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
+  const memory = instanceMemory(holder, identity, { limits: options.cache, clock });
   const remote = new RemoteSessions({
-    transport: new Transport(options),
+    transport: new Transport({ ...options, clock: memory.clock, wallClock: clock }),
     records: options.recordCodec ?? createRecordCodec(options),
     clock,
+    steadyClock: memory.clock,
     onEvent: emit,
     ttl: options.ttl,
     absoluteTtl: options.absoluteTtl,
     maxRecordBytes: options.maxRecordBytes,
     codec: options.codec,
   });
-  const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
-  const memory = instanceMemory(holder, identity, options.cache);
   return {
     options,
     memory,
+    clock: memory.clock,
     remote,
     sealer: options.sealer ?? createSealer(secrets),
     emit,

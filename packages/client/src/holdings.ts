@@ -37,7 +37,7 @@ export class Holdings<T extends object> {
     const { cache } = this.#engine.memory;
     const held = cache.get(id);
     if (held === null || held.record.version < floor) return null;
-    const now = this.#engine.options.clock.now();
+    const now = this.#engine.clock.now();
     if (cache.writing(id, now) !== null) return null;
     if (now - held.confirmedAt >= this.#engine.options.maxStaleMs) return null;
     // Nodes forget what is not touched: long before that, the next use is a read that touches.
@@ -52,7 +52,7 @@ export class Holdings<T extends object> {
   }
 
   isLiving(held: Held): boolean {
-    const isIdle = this.#engine.options.clock.now() - held.touchedAt > this.#idleMs();
+    const isIdle = this.#engine.clock.now() - held.touchedAt > this.#idleMs();
     return !isIdle && !this.#isOver(held.record);
   }
 
@@ -80,11 +80,14 @@ export class Holdings<T extends object> {
   }
 
   /** Holds what this instance has just stored. */
-  stored(record: SessionRecord, { index, copies }: Pick<Held, 'index' | 'copies'>): Held {
+  stored(
+    record: SessionRecord,
+    { index, copies, sentAt }: Pick<Held, 'index' | 'copies'> & { readonly sentAt: number },
+  ): Held {
     const { cache } = this.#engine.memory;
-    const now = this.#engine.options.clock.now();
     const from = cache.get(record.id)?.index ?? null;
-    const held = cache.put({ record, index, copies, confirmedAt: now, touchedAt: now });
+    // It was so when it was stored; it may have been destroyed since.
+    const held = cache.put({ record, index, copies, confirmedAt: sentAt, touchedAt: sentAt });
     this.#reportMove(from, held);
     return held;
   }

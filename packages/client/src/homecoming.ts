@@ -43,7 +43,7 @@ export class Homecoming<T extends object> {
 
   async #store(carried: Carried, index: number | null, held: Held | null): Promise<Loaded> {
     const { id } = carried.record;
-    let stored: Stored | null = held;
+    let stored: Stored | null = held === null ? null : { ...held, sentAt: held.confirmedAt };
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       const next = this.#next(carried, stored);
       if (next.kind === 'done') return found(this.#hold(next.stored));
@@ -72,18 +72,17 @@ export class Homecoming<T extends object> {
   }
 
   /** Others have already brought it home, or have overwritten it. */
-  #hold({ record, index }: Stored): Held {
-    const sentAt = this.#engine.options.clock.now();
-    return this.#holdings.accept(
-      { id: record.id, index, floor: 0 },
-      { record, index, sentAt, isTouch: false },
-    );
+  #hold(stored: Stored): Held {
+    const wanted = { id: stored.record.id, index: stored.index, floor: 0 };
+    return this.#holdings.accept(wanted, { ...stored, isTouch: false });
   }
 }
 
 interface Stored {
   readonly record: SessionRecord;
   readonly index: number;
+  /** When the request was sent that showed it. */
+  readonly sentAt: number;
 }
 
 type Next =

@@ -32,13 +32,14 @@ export class SessionLoader<T extends object> {
     const held = isFresh ? null : this.#holdings.trusted(wanted);
     if (held !== null) return { kind: 'found', held, source: 'cache', isStale: false };
     if (cache.isGone(wanted.id)) return { kind: 'gone' };
-    if (!isFresh && cache.isAbsent(wanted.id, this.#engine.options.clock.now())) return { kind: 'absent' };
+    if (!isFresh && cache.isAbsent(wanted.id, this.#engine.clock.now())) return { kind: 'absent' };
     return this.#share(wanted, isFresh);
   }
 
   /** Renews the idle lifetime of a session that was served from memory, when it is due. */
   touchIfDue(held: Held, waitUntil: WaitUntil | null): void {
-    const { clock, touchAfterMs } = this.#engine.options;
+    const { clock } = this.#engine;
+    const { touchAfterMs } = this.#engine.options;
     const now = clock.now();
     if (now - held.touchedAt <= touchAfterMs) return;
     const ref = { id: held.record.id, index: held.index };
@@ -54,7 +55,8 @@ export class SessionLoader<T extends object> {
 
   /** Waits for a write of this instance, but no longer than one can take: its visit may have died with it. */
   async #untilWritten(id: string): Promise<void> {
-    const { clock, timeoutMs } = this.#engine.options;
+    const { clock } = this.#engine;
+    const { timeoutMs } = this.#engine.options;
     const writing = this.#engine.memory.cache.writing(id, clock.now());
     if (writing === null) return;
     let cancel = (): void => undefined;
@@ -65,7 +67,8 @@ export class SessionLoader<T extends object> {
 
   /** Joins a read that is under way when its answer cannot be older than the caller accepts. */
   #share(wanted: Wanted, isFresh: boolean): Promise<Loaded> {
-    const { clock, maxStaleMs, isWorkShared } = this.#engine.options;
+    const { clock } = this.#engine;
+    const { maxStaleMs, isWorkShared } = this.#engine.options;
     const key = `${wanted.id}.${wanted.floor}`;
     const known = this.#flights.get(key);
     const now = clock.now();

@@ -1,11 +1,15 @@
 /** What all copies of this module in one process share: frameworks load a module several times. */
 import { SessionCache, type CacheLimits } from './cache.ts';
+import type { Clock } from './ports.ts';
 import { SealMemory } from './seal.ts';
+import { SteadyClock } from './steady-clock.ts';
 
 /** One instance's memory for one app. */
 export interface InstanceMemory {
   readonly cache: SessionCache;
   readonly seals: SealMemory;
+  /** For all times that the cache keeps: they must be of one clock. */
+  readonly clock: Clock;
   /** Things that are said once, e.g. a warning. */
   readonly said: Set<string>;
 }
@@ -23,12 +27,21 @@ type Holder = { [KEY]?: Shelf[] };
  * The memory for managers of the same identity (app, bridges, secrets) below `holder`, which is the global
  * object except in tests that play several instances in one process.
  */
-export function instanceMemory(holder: object, identity: string, limits: CacheLimits): InstanceMemory {
+export function instanceMemory(
+  holder: object,
+  identity: string,
+  { limits, clock }: { readonly limits: CacheLimits; readonly clock: Clock },
+): InstanceMemory {
   // The symbol is ours: nobody else puts anything there.
   const shelves = ((holder as Holder)[KEY] ??= []);
   const known = shelves.find((shelf) => shelf.isFor(identity));
   if (known !== undefined) return known.memory;
-  const memory = { cache: new SessionCache(limits), seals: new SealMemory(), said: new Set<string>() };
+  const memory: InstanceMemory = {
+    cache: new SessionCache(limits),
+    seals: new SealMemory(),
+    clock: new SteadyClock(clock),
+    said: new Set<string>(),
+  };
   // A closure, because the identity holds secrets and the holder can be seen by everybody.
   shelves.push({ isFor: (other) => other === identity, memory });
   return memory;

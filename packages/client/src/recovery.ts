@@ -42,7 +42,7 @@ export class Recovery<T extends object> {
     if (held !== null && held.record.version >= wanted.floor) return this.#restore(wanted, held, condition);
     cache.drop(wanted.id);
     if (condition !== 'absent') return this.rejectBelowFloor();
-    cache.markAbsent(wanted.id, this.#engine.options.clock.now() + ABSENT_MS);
+    cache.markAbsent(wanted.id, this.#engine.clock.now() + ABSENT_MS);
     return { kind: 'absent' };
   }
 
@@ -71,8 +71,7 @@ export class Recovery<T extends object> {
       if (outcome.kind === 'gone') memory.cache.markGone(wanted.id);
       if (outcome.kind === 'gone' || outcome.kind === 'rejected') return outcome;
       if (outcome.kind === 'conflict' && outcome.record.version >= held.record.version) {
-        const sentAt = this.#engine.options.clock.now();
-        const accepted = this.#holdings.accept(wanted, { ...outcome, sentAt, isTouch: false });
+        const accepted = this.#holdings.accept(wanted, { ...outcome, isTouch: false });
         return { kind: 'found', held: accepted, source: 'bridge', isStale: false };
       }
       condition = outcome.kind === 'absent' ? 'absent' : { ifVersion: outcome.record.version };

@@ -12,6 +12,8 @@ export interface RemoteOptions {
   readonly transport: Transport;
   readonly records: RecordCodec;
   readonly clock: Clock;
+  /** Never goes back. */
+  readonly steadyClock: Clock;
   readonly onEvent: OnEvent;
   /** Seconds. */
   readonly ttl: number;
@@ -34,9 +36,20 @@ export type ReadOutcome =
   | { readonly kind: 'rejected' }
   | Unavailable;
 
+/** `sentAt`: when the request was sent, steady milliseconds. */
 export type WriteOutcome =
-  | { readonly kind: 'stored'; readonly index: number; readonly copies: number | null }
-  | { readonly kind: 'conflict'; readonly record: SessionRecord; readonly index: number }
+  | {
+      readonly kind: 'stored';
+      readonly index: number;
+      readonly copies: number | null;
+      readonly sentAt: number;
+    }
+  | {
+      readonly kind: 'conflict';
+      readonly record: SessionRecord;
+      readonly index: number;
+      readonly sentAt: number;
+    }
   | { readonly kind: 'absent' }
   | { readonly kind: 'gone' }
   | { readonly kind: 'rejected' }
@@ -87,6 +100,7 @@ export class RemoteSessions {
     if (text.length > this.#options.maxRecordBytes) {
       throw new SessionError('record_too_large', `It has ${text.length} bytes.`);
     }
+    const sentAt = this.#options.steadyClock.now();
     const answer = await this.#send('write', {
       method: 'PUT',
       ref: formatRef(ref),
@@ -98,9 +112,12 @@ export class RemoteSessions {
     if (answer instanceof SessionUnavailableError) return { kind: 'unavailable', error: answer };
     if (answer.status === 404) return { kind: 'absent' };
     if (answer.status === 410) return { kind: 'gone' };
-    if (answer.status === 412) return this.#open(ref.id, answer, 'conflict');
+    if (answer.status === 412) {
+      const opened = await this.#open(ref.id, answer, 'conflict');
+      return opened.kind === 'conflict' ? { ...opened, sentAt } : opened;
+    }
     // checkResult let no answer through that names no home.
-    return { kind: 'stored', index: answer.index ?? 0, copies: answer.copies };
+    return { kind: 'stored', index: answer.index ?? 0, copies: answer.copies, sentAt };
   }
 
   /** Destroys the session; the promise is rejected with SessionUnavailableError when that is not certain. */

@@ -68,7 +68,8 @@ export class SessionSaver<T extends object> {
    * @throws SessionError `conflict`, `session_destroyed`, `record_too_large`, `invalid_request`; what `rebase` throws.
    */
   async save(job: SaveJob): Promise<Saved> {
-    const { clock, timeoutMs } = this.#engine.options;
+    const { clock } = this.#engine;
+    const { timeoutMs } = this.#engine.options;
     const startedAt = clock.now();
     const nonces: string[] = [];
     let round = firstRound(job);
@@ -155,20 +156,21 @@ export class SessionSaver<T extends object> {
 
   #acknowledge(
     record: SessionRecord,
-    { index, copies }: Extract<WriteOutcome, { kind: 'stored' }>,
+    outcome: Extract<WriteOutcome, { kind: 'stored' }>,
     { startedAt, lost }: { startedAt: number; lost: Round['lost'] },
   ): Held {
-    const { emit, options } = this.#engine;
+    const { emit, clock } = this.#engine;
     const { version } = record;
-    emit({ type: 'backup', version, home: index, copies, durationMs: options.clock.now() - startedAt });
+    const { index: home, copies } = outcome;
+    emit({ type: 'backup', version, home, copies, durationMs: clock.now() - startedAt });
     if (lost !== null) emit({ type: 'restore', version, reason: lost });
-    return this.#holdings.stored(record, { index, copies });
+    return this.#holdings.stored(record, outcome);
   }
 
   /** The save had been applied, only its answer was lost; others may have saved on top of it. */
-  #recognise(job: SaveJob, { record, index }: Extract<WriteOutcome, { kind: 'conflict' }>): Held {
-    const sentAt = this.#engine.options.clock.now();
-    return this.#holdings.accept({ id: job.id, index, floor: 0 }, { record, index, sentAt, isTouch: true });
+  #recognise(job: SaveJob, outcome: Extract<WriteOutcome, { kind: 'conflict' }>): Held {
+    const wanted = { id: job.id, index: outcome.index, floor: 0 };
+    return this.#holdings.accept(wanted, { ...outcome, isTouch: false });
   }
 
   #waitALittle(): Promise<void> {

@@ -16,7 +16,10 @@ export interface TransportOptions {
   readonly maxInFlight: number;
   readonly maxRecordBytes: number;
   readonly fetch: Fetch;
+  /** Never goes back. */
   readonly clock: Clock;
+  /** What tokens say about their time. */
+  readonly wallClock: Clock;
   readonly random: RandomBytes;
 }
 
@@ -44,7 +47,9 @@ export class Transport {
     const { clock, timeoutMs, maxInFlight } = options;
     const { bridgeToken } = options;
     const token =
-      bridgeToken === null ? new TokenMaker(options) : { get: bridgeToken, drop: () => undefined };
+      bridgeToken === null
+        ? new TokenMaker({ ...options, clock: options.wallClock })
+        : { get: bridgeToken, drop: () => undefined };
     this.#options = options;
     this.#bridges = options.bridgeUrls.map((url) => new Bridge(url, token, options));
     const exchange = (operations: readonly Pending[]): Promise<void> => this.#exchange(operations);
