@@ -60,7 +60,10 @@ test('parallel visits of one worker neither wait for each other nor lose a save'
     const seen = await Promise.all(
       Array.from({ length: VISITS }, () => visit(browser.clone(), 'maxStale=0')),
     );
-    assert.deepEqual(seen, Array(VISITS).fill({ first: true }));
+    assert.deepEqual(
+      seen,
+      Array.from({ length: VISITS }, () => ({ first: true })),
+    );
     const fields = Array.from({ length: VISITS }, (_, i) => `field${i}`);
     await Promise.all(fields.map((field) => visit(browser.clone(), `maxStale=0&set=${field}`)));
     const expected = Object.fromEntries(['first', ...fields].map((field) => [field, true]));

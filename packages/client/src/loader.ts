@@ -59,10 +59,14 @@ export class SessionLoader<T extends object> {
     const { timeoutMs } = this.#engine.options;
     const writing = this.#engine.memory.cache.writing(id, clock.now());
     if (writing === null) return;
-    let cancel = (): void => undefined;
-    const late = new Promise<void>((resolve) => (cancel = clock.after(timeoutMs, resolve)));
-    await Promise.race([writing, late]);
-    cancel();
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(timeoutMs, resolve);
+      // It never rejects.
+      void writing.then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Joins a read that is under way when its answer cannot be older than the caller accepts. */
