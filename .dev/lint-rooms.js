@@ -52,7 +52,7 @@ const ROOMS = {
     ['service', 'primary', 'worker-handle', 'worker-process', 'ipc', 'embedded-list'],
     ['control', 'watched-file'],
     ['admin', 'admin-', 'pages', 'docs-page', 'assets'],
-    ['desk', 'desk-metrics', 'overview', 'samples', 'metric-sums', 'roster', 'crew'],
+    ['desk', 'desk-metrics', 'overview', 'samples', 'warning-log', 'metric-sums', 'roster', 'crew'],
     ['worker'],
     ['app', 'request-watch', 'listener', 'openapi', 'openapi-', 'route'],
     ['http', 'answer', 'auth', 'body', 'gate', 'record-check', 'config', 'operation'],
