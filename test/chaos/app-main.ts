@@ -9,6 +9,8 @@ import type { InstanceSettings } from './app-process.ts';
 export interface VisitRequest {
   readonly cookie: string;
   readonly task: Task;
+  /** What a save adds to its session, beside its mark; the next one takes it away. */
+  readonly bulkBytes: number;
 }
 
 /** What it gets back. */
@@ -56,9 +58,13 @@ async function answer(request: IncomingMessage): Promise<string> {
     return '{}';
   }
   // Only the driver posts here.
-  const { cookie, task } = JSON.parse(text) as VisitRequest;
+  const { cookie, task, bulkBytes } = JSON.parse(text) as VisitRequest;
   const headers = cookie === '' ? {} : { cookie };
-  const report = await visit(manager, new Request('https://app.example/', { headers }), task);
+  const report = await visit(
+    withBulk(manager, task, bulkBytes),
+    new Request('https://app.example/', { headers }),
+    task,
+  );
   const answer: VisitAnswer = { report, events };
   events = {};
   return JSON.stringify(answer);
@@ -84,6 +90,24 @@ function createManager({ bridgeUrls, ...settings }: InstanceSettings): SessionMa
     holder: {},
     onEvent: ({ type }) => (events[type] = (events[type] ?? 0) + 1),
   });
+}
+
+/** Has a save change how large its session is. */
+function withBulk(
+  inner: SessionManager<MarkedData>,
+  { kind }: Task,
+  bytes: number,
+): SessionManager<MarkedData> {
+  if (kind !== 'save') return inner;
+  return {
+    ...inner,
+    getSession: async (request, options) => {
+      const session = await inner.getSession(request, options);
+      if (bytes > 0) session['bulk'] = 'x'.repeat(bytes);
+      else delete session['bulk'];
+      return session;
+    },
+  };
 }
 
 function watchLag(): void {

@@ -38,6 +38,7 @@ export interface Row {
 export interface ArenaOptions {
   readonly stack: Stack;
   readonly workload: Workload;
+  readonly seed: number;
   readonly random: Random;
   /** How long the fault phase is, milliseconds. */
   readonly faultMs: number;
@@ -52,20 +53,22 @@ export class Arena {
   readonly faultMs: number;
   readonly findings: Finding[] = [];
   readonly #facts: Fact[];
+  readonly #first: number;
   readonly now: () => number;
 
-  constructor({ stack, workload, random, faultMs, facts, now }: ArenaOptions) {
+  constructor({ stack, workload, seed, random, faultMs, facts, now }: ArenaOptions) {
     this.stack = stack;
     this.workload = workload;
     this.random = random;
     this.faultMs = faultMs;
     this.#facts = facts;
+    this.#first = seed % stack.nodes.length;
     this.now = now;
   }
 
-  /** A node that the seed chooses. */
+  /** A node that the seed chooses, another one for each row on the same processes. */
   pickNode(): number {
-    return this.random.below(this.stack.nodes.length);
+    return (this.#first + this.stack.takeTurn()) % this.stack.nodes.length;
   }
 
   pickBridge(): number {

@@ -2,6 +2,7 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { type BridgeProcess, type LogLine, startBridgeProcess } from '../support/bridge-process.ts';
 import { findFreePort } from '../support/memcached.ts';
 
@@ -122,6 +123,17 @@ export class BridgeHost {
     return [...text.matchAll(/^memsession_node_state\{node="\d+",state="(\w+)"\} 1$/gm)].map(
       ([, state]) => state ?? '',
     );
+  }
+
+  /** Whether its operator is warned of this within some time. */
+  async isWarned(about: string, limitMs: number): Promise<boolean> {
+    const giveUpAt = performance.now() + limitMs;
+    while (performance.now() < giveUpAt) {
+      const response = await this.#current?.admin('GET', '/admin/overview');
+      if ((await response?.text())?.includes(about) === true) return true;
+      await sleep(200);
+    }
+    return false;
   }
 
   /** A number from its metrics; 0 when there is none. */

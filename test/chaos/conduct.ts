@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Fact } from '../history/history.ts';
 import { Random } from '../simulation/random.ts';
 import { Arena, type Row } from './arena.ts';
+import { keepsCookies } from './demands.ts';
 import type { Measure, RunLog, StateChange } from './run-log.ts';
 import type { Stack } from './stack.ts';
 import { type Load, USUAL_LOAD, Workload } from './workload.ts';
@@ -64,7 +65,7 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
     onDefect: (text) => facts.push({ kind: 'defect', at: now(), text }),
   });
   const faultMs = Math.max(pace.faultMs, row.leastMs ?? 0);
-  const arena = new Arena({ stack, workload, random: new Random(seed, 2), faultMs, facts, now });
+  const arena = new Arena({ stack, workload, seed, random: new Random(seed, 2), faultMs, facts, now });
 
   await row.prepare?.(arena);
   await untilWhole(stack);
@@ -91,6 +92,7 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
   const findings = [
     ...arena.findings,
     ...(row.demands?.({ operations, states, events, phases }) ?? []),
+    keepsCookies({ operations }),
     ...compare(measures),
     { what: 'every bridge uses every node again', isHeld: isWhole, detail: '' },
   ];
@@ -133,7 +135,11 @@ function isUsed(state: string): boolean {
 
 async function measure(stack: Stack, phase: Measure['phase'], now: () => number): Promise<Measure> {
   const files: Record<string, number> = {};
-  for (const bridge of stack.bridges) files[bridge.name] = await countFiles(bridge.pid);
+  for (const bridge of stack.bridges) {
+    // Instances keep connections for later; how many depends on how many requests met.
+    const clients = await bridge.metric('memsession_connections').catch(() => 0);
+    files[bridge.name] = Math.max(0, (await countFiles(bridge.pid)) - clients);
+  }
   for (const { index, memcached } of stack.nodes) files[`node ${index}`] = await countFiles(memcached.pid);
   const lines = ['memsession_operations_in_flight', 'memsession_operations_queued'];
   const numbers = await Promise.all(

@@ -14,9 +14,12 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.ts';
 import { LONG, SHORT } from './conduct.ts';
-import { ROWS } from './rows.ts';
+import { drawRows } from './rows.ts';
 import { readRunLog, type RunLog, writeRunLog } from './run-log.ts';
 import { explain, formatTable, judge, type Verdict } from './verdict.ts';
+
+/** Pairs of rows at once. */
+const LONG_PAIRS = 4;
 
 const { values } = parseArgs({
   options: {
@@ -33,9 +36,9 @@ process.exitCode = values.check === undefined ? await run() : tell([judge(await 
 async function run(): Promise<number> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed);
   const wanted = values.rows?.split(',');
-  const rows = ROWS.filter(({ id }) => wanted === undefined || wanted.includes(id));
-  if (rows.length === 0)
-    throw new TypeError(`there are no such rows; there are ${ROWS.map(({ id }) => id).join(' ')}`);
+  const all = drawRows(seed, values.short ? 1 : LONG_PAIRS);
+  const rows = all.filter(({ id }) => wanted === undefined || wanted.includes(id));
+  if (rows.length === 0) throw new TypeError(`there are only ${all.map(({ id }) => id).join(' ')}`);
   await mkdir(values.out, { recursive: true });
   console.log(`seed ${seed}`);
   const verdicts: Verdict[] = [];

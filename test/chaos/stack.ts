@@ -23,7 +23,7 @@ export interface StackOptions {
 /** A node, and one proxy for each bridge that talks to it. */
 export interface NodeSite {
   readonly index: number;
-  readonly memcached: Memcached;
+  memcached: Memcached;
   readonly edges: readonly FaultProxy[];
 }
 
@@ -39,6 +39,7 @@ export class Stack {
   /** What follows each node's address in the list, or `removed`. */
   readonly #states: ('' | ' drain' | 'removed')[];
   readonly #options: StackOptions;
+  #turn = 0;
 
   constructor(
     options: StackOptions,
@@ -75,11 +76,25 @@ export class Stack {
     return instance;
   }
 
+  /** The nodes' turns: a node that falls twice in a minute is trusted later, so each gets its own fault. */
+  takeTurn(): number {
+    this.#turn += 1;
+    return this.#turn;
+  }
+
   /** The proxy between a bridge and a node. */
   edge(bridge: number, node: number): FaultProxy {
     const proxy = this.node(node).edges[bridge];
     if (proxy === undefined) throw new RangeError(`there is no bridge ${bridge}`);
     return proxy;
+  }
+
+  /** Starts a node anew at its address, empty and with these flags. */
+  async replaceNode(index: number, flags: readonly string[]): Promise<void> {
+    const site = this.node(index);
+    const { port } = site.memcached;
+    await site.memcached.kill();
+    site.memcached = await startMemcached({ port, flags });
   }
 
   /** One more node, at the end of the list; the bridges do not know it yet. */

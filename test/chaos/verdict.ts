@@ -1,6 +1,7 @@
 /** Judges a run by its log alone: the promises, and what its row demands beside them. */
 import { checkHistory, CHECKS, type Violation } from '../history/checker.ts';
 import type { Operation } from '../history/history.ts';
+import { isDisturbed } from './disturbed.ts';
 import type { Finding, RunLog } from './run-log.ts';
 
 /** One line of the table. Times in milliseconds. */
@@ -58,11 +59,6 @@ export function judge(log: RunLog): Verdict {
 
 function saves(operations: readonly Operation[]): Operation[] {
   return operations.filter(({ kind, outcome }) => outcome === 'ok' && kind !== 'read' && kind !== 'destroy');
-}
-
-/** Whether the browser was told, or left to guess, that something is out of order. */
-export function isDisturbed({ outcome, error }: Operation): boolean {
-  return outcome !== 'ok' && error !== 'conflict' && error !== 'session_destroyed';
 }
 
 const COLUMNS = [

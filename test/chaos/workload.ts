@@ -44,6 +44,8 @@ interface Browser {
   open: number;
 }
 
+type Errand = Pick<Task, 'kind' | 'isFresh'> & { readonly bulkBytes?: number };
+
 const TICK_MS = 10;
 /** More requests under way than this are not begun: what cannot be served need not be asked. */
 const MOST_OPEN = 256;
@@ -99,6 +101,12 @@ export class Workload {
     await this.#each((browser) => this.#visit(browser, { kind: 'read', isFresh: true }));
   }
 
+  /** So many browsers try to save so much. */
+  async saveLarge(count: number, bulkBytes: number): Promise<void> {
+    for (const browser of this.#browsers.slice(0, count))
+      await this.#visit(browser, { kind: 'save', isFresh: false, bulkBytes });
+  }
+
   /** What somebody with a copy of each browser's present cookies would see whenever it is called. */
   rememberTabs(): () => Promise<void> {
     const tabs = this.#browsers.map(({ name, jar }) => ({ name, jar: jar.clone(), open: 0 }));
@@ -132,7 +140,7 @@ export class Workload {
     }
   }
 
-  async #visit(browser: Browser, { kind, isFresh }: Pick<Task, 'kind' | 'isFresh'>): Promise<void> {
+  async #visit(browser: Browser, { kind, isFresh, bulkBytes = 0 }: Errand): Promise<void> {
     const { random, instances, prefix, load, now } = this.#options;
     const nonce = `${prefix}${(this.#count += 1).toString(36)}`;
     const { header, session, floor, isCarrying } = browser.jar.present();
@@ -140,7 +148,7 @@ export class Workload {
     const abortMs = random.chance(load.abortShare) ? random.between(0, LONGEST_ABORT_MS) : GIVE_UP_MS;
     const start = now();
     browser.open += 1;
-    const request = { cookie: header, task: { kind, isFresh, owner: browser.name, nonce } };
+    const request = { cookie: header, task: { kind, isFresh, owner: browser.name, nonce }, bulkBytes };
     const { instance, answer } = await this.#send(first, (each) =>
       each.visit(request, AbortSignal.timeout(Math.ceil(abortMs))),
     );
