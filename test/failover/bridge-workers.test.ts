@@ -8,6 +8,9 @@ import { type Memcached, startMemcached } from '../support/memcached.ts';
 import { makeId } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
+/** Where nothing is about a node that is late. */
+const PATIENT = { NODE_TIMEOUT_MS: '5000' };
+
 let nodes: Memcached[] = [];
 
 before(async () => {
@@ -38,7 +41,7 @@ const GETS = /^memsession_operations_total\{operation="GET",status="404"\} (\d+)
 test('several workers share one port, and their metrics are summed', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '2' },
+    env: { WORKERS: '2', ...PATIENT },
   });
   const seen = new Set<number>();
   await waitUntil(async () => {
@@ -59,7 +62,7 @@ test('several workers share one port, and their metrics are summed', async () =>
 test('a node that one worker finds down is down for all of them at once', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '3' },
+    env: { WORKERS: '3', NODE_TIMEOUT_MS: '500' },
   });
   const [first] = nodes;
   await first?.stop();
@@ -67,8 +70,10 @@ test('a node that one worker finds down is down for all of them at once', async 
   // One connection, so that one worker alone gets the evidence.
   while (downs().length === 0) await bridge.client.get(makeId([0]));
   await waitUntil(() => downs().length === 3, 'all workers have node 0 down');
-  const times = downs().map((line) => Date.parse(String(line['time'])));
-  assert.ok(Math.max(...times) - Math.min(...times) < 100, times.join(' '));
+  assert.ok(
+    downs().some((line) => line['isHearsay'] === true),
+    'they tell each other',
+  );
   assert.equal(new Set(downs().map((line) => line['worker'])).size, 3);
   first?.resume();
   await waitUntil(
@@ -84,7 +89,7 @@ test('a node that one worker finds down is down for all of them at once', async 
 test('a worker that dies is replaced, and what it counted stays counted', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '2' },
+    env: { WORKERS: '2', ...PATIENT },
   });
   for (let i = 0; i < 10; i += 1) await bridge.client.get(makeId());
   await waitUntil(async () => (await metricOf(bridge, GETS)) === 10, 'ten are counted');
@@ -100,7 +105,7 @@ test('a worker that dies is replaced, and what it counted stays counted', async 
 test('a rolling restart under load loses no request', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '2', STOP_WAIT_MS: '500' },
+    env: { WORKERS: '2', STOP_WAIT_MS: '500', ...PATIENT },
   });
   const before = await workerPids(bridge.pid);
   const statuses = new Map<string, number>();
@@ -141,7 +146,7 @@ test('when a new release cannot start, the old workers stay', async () => {
   const main = join(release, 'dist', 'main.js');
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '2' },
+    env: { WORKERS: '2', ...PATIENT },
     main,
   });
   const before = await workerPids(bridge.pid);
@@ -159,7 +164,7 @@ test('when a new release cannot start, the old workers stay', async () => {
 test('a terminal that interrupts the whole group ends it in order', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '2' },
+    env: { WORKERS: '2', ...PATIENT },
   });
   const workers = await workerPids(bridge.pid);
   for (const pid of workers) process.kill(pid, 'SIGINT');

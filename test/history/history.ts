@@ -60,10 +60,11 @@ export interface Operation {
 /**
  * - `fault`: what was done to the system, for readers and for the times of detection.
  * - `loss`: from what was acknowledged for this session (`*`: for all) before `at`, the nodes have lost all copies.
+ * - `lie`: a node answered for this session with what belongs to another one; only isolation is promised then.
  * - `defect`: a process ended or reported what must never happen.
  */
 export interface Fact {
-  readonly kind: 'fault' | 'loss' | 'defect';
+  readonly kind: 'fault' | 'loss' | 'lie' | 'defect';
   readonly at: number;
   readonly session?: string;
   readonly text: string;

@@ -20,6 +20,8 @@ export class SessionLog {
   readonly endings: Operation[] = [];
   /** When the nodes lost everything they had of it. */
   readonly losses: number[] = [];
+  /** Whether a node answered with something else in its place. */
+  isLiedAbout = false;
 
   constructor(id: string) {
     this.id = id;
@@ -66,6 +68,7 @@ export function readSessions(history: History): Map<string, SessionLog> {
       logOf(target).endings.push(operation);
   }
   for (const { kind, at, session } of history.facts) {
+    if (kind === 'lie' && session !== undefined) logOf(session).isLiedAbout = true;
     if (kind !== 'loss') continue;
     const hit = session === '*' ? [...logs.values()] : logs.has(session ?? '') ? [logOf(session ?? '')] : [];
     for (const log of hit) log.losses.push(at);

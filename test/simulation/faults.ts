@@ -1,7 +1,7 @@
 /** Carries out a plan's faults, and works out what the nodes have lost by them. */
 import type { NodeEntry } from '../../packages/bridge/src/node-list.ts';
 import type { Fault, FaultStep } from './plan.ts';
-import type { World } from './world.ts';
+import { sessionOf, type World } from './world.ts';
 
 /** Plans all faults of the world's plan. */
 export function planFaults(world: World): void {
@@ -114,7 +114,7 @@ function watchLoss(world: World, change: () => void): void {
   const after = newest(world);
   for (const [key, version] of before) {
     if ((after.get(key) ?? 0) >= version) continue;
-    const session = key.slice(key.indexOf(':') + 1);
+    const session = sessionOf(key);
     world.note('loss', `all copies of ${session} v${version} are lost`, session);
   }
 }

@@ -22,6 +22,8 @@ export interface NodeLinkOptions {
   readonly timeoutMs: number;
   readonly onConnectionLost: () => void;
   readonly trace: (text: string) => void;
+  /** The node answers for this key with what belongs to another one. */
+  readonly onLie: (key: string) => void;
 }
 
 interface Call {
@@ -91,8 +93,10 @@ export class NodeLink implements MemcachedNode {
   }
 
   #read(node: Memcached, key: string): Item | null {
-    const { network, random } = this.#options;
-    return random.chance(network.noise.mixUp) && key.includes(':') ? node.getsAnother(key) : node.gets(key);
+    const { network, random, onLie } = this.#options;
+    if (!random.chance(network.noise.mixUp) || !key.includes(':')) return node.gets(key);
+    onLie(key);
+    return node.getsAnother(key);
   }
 
   #run<T>({ name, key, deadlineMs, work }: Operation<T>): Promise<T> {

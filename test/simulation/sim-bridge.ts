@@ -21,6 +21,7 @@ export interface SimBridgeOptions {
   readonly lossGraceMs: number;
   readonly trace: (text: string) => void;
   readonly onDefect: (text: string) => void;
+  readonly onLie: (key: string) => void;
   /** Puts something between the bridge and a node; for broken builds. */
   readonly wrapNode?: (node: MemcachedNode) => MemcachedNode;
   readonly wrapStore?: (store: SessionStore) => void;
@@ -136,7 +137,7 @@ export class SimBridge {
   }
 
   #link({ index }: NodeEntry, onConnectionLost: () => void, links: Map<number, NodeLink>): MemcachedNode {
-    const { nodes, network, random, trace, wrapNode = (node: MemcachedNode) => node } = this.#options;
+    const { nodes, network, random, trace, onLie, wrapNode = (node: MemcachedNode) => node } = this.#options;
     const node = nodes[index];
     if (node === undefined) throw new RangeError(`there is no node ${index}`);
     const timeoutMs = NODE_TIMEOUT_MS;
@@ -148,6 +149,7 @@ export class SimBridge {
       timeoutMs,
       onConnectionLost,
       trace,
+      onLie,
     });
     links.set(index, link);
     return wrapNode(link);

@@ -71,6 +71,8 @@ export class SimInstance {
       ttl: TTL_SECONDS,
       maxStale: maxStaleMs / 1_000,
       timeoutMs,
+      // Room for all sessions of a run; a cache takes its room when it is made.
+      cache: { maxEntries: 200 },
       cookie: { secure: true },
       clock,
       random: (length) => random.bytes(length),

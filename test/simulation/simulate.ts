@@ -33,6 +33,9 @@ const MOST_STORIES = 3;
 const SHRINKING_RUNS = 400;
 const SELF = fileURLToPath(import.meta.url);
 
+// A defect's place is told by the traced run.
+if (process.send !== undefined) Error.stackTraceLimit = 0;
+
 if (process.send === undefined) process.exitCode = await lead();
 else await work();
 

@@ -68,6 +68,7 @@ export class World {
       lossGraceMs: LOSS_GRACE_MS,
       trace,
       onDefect: (text: string) => this.note('defect', text),
+      onLie: (key: string) => this.note('lie', 'a node mixes keys up', sessionOf(key)),
       ...mutation,
     };
     this.bridges = Array.from({ length: plan.bridges }, (_, index) => new SimBridge(index, bridgeOptions));
@@ -206,4 +207,9 @@ export class World {
     );
     if (defect !== null) this.note('defect', defect);
   }
+}
+
+/** The session's id in a key of a node. */
+export function sessionOf(key: string): string {
+  return key.slice(key.indexOf(':') + 1);
 }

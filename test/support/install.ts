@@ -1,16 +1,13 @@
 /** Finds the programs that tests run, or installs them through the system's package manager where it may. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
+import { withLock } from './lock.ts';
 
 export type Program = 'memcached' | 'chromium';
 
 /** Places that are not in every PATH. */
 const MORE_PLACES = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/opt/homebrew/bin'];
-const LOCK = join(tmpdir(), 'memsession-install.lock');
-const LOCK_POLL_MS = 200;
-const LOCK_WAIT_MS = 300_000;
 
 /**
  * The program's path. Installs it when it is missing and apt-get can be used without a question.
@@ -20,7 +17,7 @@ const LOCK_WAIT_MS = 300_000;
 export function requireProgram(program: Program): string {
   const found = findProgram(program);
   if (found !== null) return found;
-  const problem = withLock(() => (findProgram(program) === null ? install(program) : null));
+  const problem = withLock('install', () => (findProgram(program) === null ? install(program) : null));
   const installed = findProgram(program);
   if (installed !== null) return installed;
   throw new Error(
@@ -72,46 +69,4 @@ function runQuietly([command = '', ...args]: readonly string[]): boolean {
   const { status, stderr } = spawnSync(command, args, { encoding: 'utf8' });
   if (status !== 0 && stderr !== '') console.error(stderr.trimEnd());
   return status === 0;
-}
-
-/** Runs `work` in one process at a time. */
-function withLock<T>(work: () => T): T {
-  const giveUpAt = Date.now() + LOCK_WAIT_MS;
-  while (!takeLock()) {
-    if (Date.now() > giveUpAt) throw new Error(`Another process installs programs for too long: ${LOCK}`);
-    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, LOCK_POLL_MS);
-  }
-  try {
-    return work();
-  } finally {
-    rmSync(LOCK, { recursive: true, force: true });
-  }
-}
-
-/** A directory is made by one process only; its owner's id tells whether the owner still lives. */
-function takeLock(): boolean {
-  try {
-    mkdirSync(LOCK);
-    writeFileSync(join(LOCK, 'pid'), String(process.pid));
-    return true;
-  } catch {
-    if (isOwnerDead()) rmSync(LOCK, { recursive: true, force: true });
-    return false;
-  }
-}
-
-function isOwnerDead(): boolean {
-  let pid: number;
-  try {
-    pid = Number(readFileSync(join(LOCK, 'pid'), 'utf8'));
-  } catch {
-    return false;
-  }
-  try {
-    // Signal 0 only asks whether the process is there. An empty file is one that is being written.
-    if (pid > 0) process.kill(pid, 0);
-    return false;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'ESRCH';
-  }
 }

@@ -7,7 +7,7 @@ const POLL_MS = 5;
 export async function waitUntil(
   isTrue: () => boolean | Promise<boolean>,
   what: string,
-  limitMs = 5_000,
+  limitMs = 20_000,
 ): Promise<void> {
   const giveUpAt = performance.now() + limitMs;
   while (!(await isTrue())) {

@@ -259,7 +259,8 @@ export class Worker implements Member {
     const { index, from, to, reason } = transition;
     this.metrics.nodeChanged(index, from, to);
     const level = to === 'down' ? 'error' : to === 'suspected' ? 'warn' : 'info';
-    this.#options.log[level]({ node: index, from, to, reason }, `node ${index} is ${to}`);
-    this.#options.onTransition?.(transition, this.#toldOf === index);
+    const isHearsay = this.#toldOf === index;
+    this.#options.log[level]({ node: index, from, to, reason, isHearsay }, `node ${index} is ${to}`);
+    this.#options.onTransition?.(transition, isHearsay);
   }
 }

@@ -1,0 +1,77 @@
+/**
+ * Measures side by side and prints one table.
+ *
+ *   npm run bench                          all rows
+ *   npm run bench -- bridge-get next       the rows whose names begin so
+ *   npm run bench -- --rounds 9            more rounds, less spread (5 when left out)
+ *   npm run bench -- --write               puts the table into docs/performance.md and the JSON beside it
+ *   npm run bench -- --list                the names of the rows
+ */
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { type Line, notMeasured } from './line.ts';
+import { formatReport, type Measured, type Report } from './report.ts';
+import { ROWS } from './rows.ts';
+import { describeSetting } from './setting.ts';
+import { NotHereError } from './tools.ts';
+import type { Row } from './row.ts';
+
+const DOCUMENT = fileURLToPath(new URL('../../docs/performance.md', import.meta.url));
+const LAST = fileURLToPath(new URL('../../node_modules/.cache/bench/last.json', import.meta.url));
+const PUBLISHED = fileURLToPath(new URL('../../docs/performance.json', import.meta.url));
+const [BEGIN, END] = ['<!-- table: begin -->', '<!-- table: end -->'];
+const ROUNDS = 5;
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    rounds: { type: 'string', default: String(ROUNDS) },
+    write: { type: 'boolean', default: false },
+    list: { type: 'boolean', default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const rows = ROWS.filter(
+  ({ name }) => positionals.length === 0 || positionals.some((word) => name.startsWith(word)),
+);
+if (values.list || rows.length === 0 || !Number.isInteger(rounds) || rounds < 1) {
+  for (const { name, title } of ROWS) console.log(`${name.padEnd(16)} ${title}`);
+  process.exit(values.list ? 0 : 1);
+}
+
+const setting = describeSetting();
+const measured: Measured[] = [];
+for (const row of rows) {
+  console.error(`${row.name}: ${row.title} …`);
+  measured.push({ row: row.name, lines: await measure(row) });
+}
+const report: Report = { setting, rounds, measured };
+const text = formatReport(report);
+console.log(`\n${text}`);
+write(LAST, `${JSON.stringify(report, null, 1)}\n`);
+if (values.write) {
+  write(PUBLISHED, `${JSON.stringify(report, null, 1)}\n`);
+  const document = readFileSync(DOCUMENT, 'utf8');
+  const [before] = document.split(BEGIN);
+  const after = document.split(END)[1] ?? '';
+  write(DOCUMENT, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`);
+}
+process.exit(0);
+
+/** A row that cannot be measured here, or whose measuring fails, stays in the table and says why. */
+async function measure(row: Row): Promise<readonly Line[]> {
+  try {
+    return await row.measure({ rounds });
+  } catch (error) {
+    if (!(error instanceof NotHereError)) console.error(error);
+    const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
+    return [notMeasured(row.title, '–', { why })];
+  }
+}
+
+function write(path: string, content: string): void {
+  mkdirSync(dirname(path), { recursive: true });
+  writeFileSync(path, content);
+}

@@ -1,0 +1,187 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseAppsFile } from '../../packages/bridge/src/apps-file.ts';
+import { type Config, parseConfig, printSettings } from '../../packages/bridge/src/config.ts';
+import { formatHelp } from '../../packages/bridge/src/help.ts';
+import { SETTING_NAMES, SETTINGS } from '../../packages/bridge/src/settings.ts';
+
+const SECRET = 'a secret that nobody can guess: 12345';
+const ENV = { MEMCACHED_NODES: 'a:1,b:2', BRIDGE_SECRET: SECRET };
+
+function parse(sources: {
+  args?: readonly string[];
+  env?: Record<string, string>;
+  files?: Record<string, string>;
+}): ReturnType<typeof parseConfig> {
+  const { args = [], env = ENV, files = {} } = sources;
+  const readFile = (path: string): string => {
+    const text = files[path];
+    if (text === undefined) throw new Error('no such file');
+    return text;
+  };
+  return parseConfig({ args, env, readFile });
+}
+
+function configOf(sources: Parameters<typeof parse>[0]): Config {
+  const parsed = parse(sources);
+  assert.ok(parsed.ok, parsed.ok ? '' : parsed.problems.join('\n'));
+  return parsed.config;
+}
+
+function problemsOf(sources: Parameters<typeof parse>[0]): readonly string[] {
+  const parsed = parse(sources);
+  assert.ok(!parsed.ok);
+  return parsed.problems;
+}
+
+test('nodes and a secret are all that is needed', () => {
+  const config = configOf({});
+  assert.deepEqual(
+    [config.nodes.length, config.port, config.copies, config.workers, config.adminTokens],
+    [2, 4_780, 2, 1, []],
+  );
+  assert.deepEqual(config.apps, new Map([['*', { secrets: [SECRET] }]]));
+});
+
+test('flags win over the environment, and that over the file', () => {
+  const files = { '/etc/bridge.json': JSON.stringify({ PORT: 1, COPIES: 3, WORKERS: '2' }) };
+  const config = configOf({
+    args: ['--config', '/etc/bridge.json', '--port', '3'],
+    env: { ...ENV, PORT: '2', COPIES: '1' },
+    files,
+  });
+  assert.deepEqual([config.port, config.copies, config.workers], [3, 1, 2]);
+});
+
+test('every problem is named at once, with the setting it is about', () => {
+  const problems = problemsOf({
+    args: ['--copies', '9'],
+    env: {
+      BRIDGE_SECRET: 'short',
+      PORT: 'http',
+      LOG_LEVEL: 'loud',
+      MEMCACHED_USERNAME: 'me',
+      ADMIN_TOKEN: 'x',
+      NODE_NETWORKS: '10.0.0.0/33',
+      MAX_QUEUE_MS: '-1',
+    },
+  });
+  const named = problems.map((problem) => problem.split(' ')[0]?.replace(':', ''));
+  assert.deepEqual(
+    new Set(named),
+    new Set([
+      'BRIDGE_SECRET',
+      'PORT',
+      'LOG_LEVEL',
+      'MEMCACHED_USERNAME',
+      'ADMIN_TOKEN',
+      'NODE_NETWORKS',
+      'MAX_QUEUE_MS',
+      'COPIES',
+      'MEMCACHED_NODES',
+    ]),
+  );
+  assert.ok(
+    problems.every((problem) => !problem.includes('short')),
+    'a secret is not repeated',
+  );
+});
+
+test('a flag that does not exist is refused by name', () => {
+  assert.match(problemsOf({ args: ['--prot', '1'] }).join(), /--prot/);
+});
+
+test('without nodes the fix is told, and two kinds of nodes are too many', () => {
+  assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET } }).length, 1);
+  assert.equal(problemsOf({ env: { ...ENV, EMBEDDED: '3' } }).length, 1);
+  assert.equal(configOf({ env: { BRIDGE_SECRET: SECRET }, args: ['--embedded', '3'] }).embedded, 3);
+});
+
+test('a secret may stand in a file of its own, but not in both places', () => {
+  const files = { '/run/secrets/bridge': `${SECRET}\n` };
+  const { BRIDGE_SECRET: _, ...env } = ENV;
+  assert.deepEqual(
+    configOf({ env: { ...env, BRIDGE_SECRET_FILE: '/run/secrets/bridge' }, files }).sharedSecrets,
+    [SECRET],
+  );
+  assert.equal(problemsOf({ env: { ...ENV, BRIDGE_SECRET_FILE: '/run/secrets/bridge' }, files }).length, 1);
+  assert.equal(problemsOf({ env: { ...env, BRIDGE_SECRET_FILE: '/nowhere' } }).length, 2);
+});
+
+test('two secrets and two admin tokens may be in force at once', () => {
+  const other = SECRET.replace('a', 'b');
+  const config = configOf({
+    env: { ...ENV, BRIDGE_SECRET: `${other}, ${SECRET}`, ADMIN_TOKEN: `${SECRET},${other}` },
+  });
+  assert.deepEqual(config.sharedSecrets, [other, SECRET]);
+  assert.deepEqual(config.adminTokens, [SECRET, other]);
+});
+
+test('apps have secrets, limits and public keys of their own; the star stands for all others', () => {
+  const x = 'A'.repeat(43);
+  const file = {
+    shop: { secrets: [SECRET], maxInFlight: 10, publicKeys: [{ kty: 'OKP', crv: 'Ed25519', x, kid: 'k' }] },
+    '*': { secrets: [SECRET] },
+  };
+  const parsed = parseAppsFile(JSON.stringify(file));
+  assert.ok(parsed.ok);
+  assert.deepEqual(parsed.apps.get('shop'), file.shop);
+  const config = configOf({ env: { ...ENV, APPS_FILE: '/apps' }, files: { '/apps': JSON.stringify(file) } });
+  assert.deepEqual([...config.apps.keys()], ['*', 'shop']);
+});
+
+test('what is wrong with an app is told with its place, and never its secret', () => {
+  const secret = 'not long enough';
+  const key = { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43) };
+  const parsed = parseAppsFile(
+    JSON.stringify({
+      Shop: { secrets: [SECRET] },
+      a: { secrets: [secret] },
+      b: { secrets: [] },
+      c: { secrets: [SECRET], publicKeys: [{ ...key, y: 'A'.repeat(43), d: 'private' }] },
+      d: { secrets: [SECRET], publicKeys: [key] },
+      e: { secrets: [SECRET], secret },
+      f: 7,
+      g: { secrets: [SECRET], maxInFlight: 0 },
+    }),
+  );
+  assert.ok(!parsed.ok);
+  const places = parsed.problems.map((problem) => problem.split(' ')[0]);
+  assert.deepEqual(places, [
+    '"Shop"',
+    '"a".secrets[0]',
+    '"b".secrets',
+    '"c".publicKeys[0].d',
+    '"d".publicKeys[0]',
+    '"e"',
+    '"f"',
+    '"g".maxInFlight',
+  ]);
+  assert.ok(!parsed.problems.join().includes(secret));
+  for (const text of ['', '[]', 'null', '{}', '{"a"']) assert.ok(!parseAppsFile(text).ok, text);
+});
+
+test('a configuration file that is not JSON is not quoted in the message', () => {
+  const files = { '/etc/bridge.json': `{ "BRIDGE_SECRET": "${SECRET}" ` };
+  const problems = problemsOf({ args: ['--config', '/etc/bridge.json'], files });
+  assert.ok(!problems.join().includes(SECRET.slice(0, 8)), problems.join());
+});
+
+test('the printed configuration has every setting and no secret', () => {
+  const printed = printSettings({ args: [], env: { ...ENV, ADMIN_TOKEN: SECRET }, readFile: () => '' });
+  assert.deepEqual(
+    Object.keys(printed),
+    SETTING_NAMES.map((name) => SETTINGS[name].env),
+  );
+  assert.equal(printed['BRIDGE_SECRET'], '(set)');
+  assert.equal(printed['PORT'], '4780');
+  assert.ok(!JSON.stringify(printed).includes(SECRET));
+});
+
+test('the help names every setting with its flag', () => {
+  const help = formatHelp();
+  for (const name of SETTING_NAMES) {
+    const { env, flag } = SETTINGS[name];
+    assert.ok(help.includes(`--${flag} `) && help.includes(`${env} `), env);
+  }
+});

@@ -1,0 +1,149 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { Bodies } from '../../packages/bridge/src/body.ts';
+import { Gate } from '../../packages/bridge/src/gate.ts';
+import { FakeClock, settle } from '../support/fake-clock.ts';
+
+interface Work {
+  readonly outcome: Promise<string>;
+  readonly finish: () => void;
+  readonly hasBegun: () => boolean;
+}
+
+function begin(gate: Gate, arrival: { app?: string; operations?: number; limit?: number } = {}): Work {
+  let finish = (): void => {};
+  let begun = false;
+  const done = new Promise<void>((resolve) => (finish = resolve));
+  const outcome = gate.run({ app: 'shop', operations: 1, ...arrival }, async () => {
+    begun = true;
+    await done;
+    return 'done';
+  });
+  return { outcome, finish: () => finish(), hasBegun: () => begun };
+}
+
+function makeGate(clock: FakeClock, overrides: Partial<ConstructorParameters<typeof Gate>[0]> = {}): Gate {
+  return new Gate({ clock, maxInFlight: 2, appMaxInFlight: 100, maxQueueMs: 100, ...overrides });
+}
+
+test('work is done as it comes while there are places', async () => {
+  const gate = makeGate(new FakeClock());
+  const [a, b] = [begin(gate), begin(gate)];
+  await settle();
+  assert.deepEqual([a.hasBegun(), b.hasBegun(), gate.inFlight], [true, true, 2]);
+  a.finish();
+  b.finish();
+  assert.deepEqual(await Promise.all([a.outcome, b.outcome]), ['done', 'done']);
+  assert.equal(gate.inFlight, 0);
+});
+
+test('without a place it waits its turn, and not longer than the limit', async () => {
+  const clock = new FakeClock();
+  const gate = makeGate(clock);
+  const [a, b, c, d] = [begin(gate), begin(gate), begin(gate), begin(gate)];
+  await settle();
+  assert.deepEqual([c.hasBegun(), gate.queued], [false, 2]);
+  a.finish();
+  await settle();
+  assert.deepEqual([c.hasBegun(), d.hasBegun()], [true, false]);
+  await clock.advance(100);
+  assert.equal(await d.outcome, 'overloaded');
+  assert.equal(d.hasBegun(), false);
+  b.finish();
+  c.finish();
+  await Promise.all([a.outcome, b.outcome, c.outcome]);
+  assert.deepEqual([gate.inFlight, gate.queued], [0, 0]);
+});
+
+test('an app over its limit is refused at once and leaves the places to others', async () => {
+  const gate = makeGate(new FakeClock(), { maxInFlight: 10, appMaxInFlight: 2 });
+  const mine = [begin(gate), begin(gate), begin(gate)];
+  const theirs = begin(gate, { app: 'blog' });
+  const limited = begin(gate, { app: 'tiny', limit: 1 });
+  assert.equal(await mine[2]?.outcome, 'rate_limited');
+  assert.equal(await begin(gate, { app: 'tiny', limit: 1 }).outcome, 'rate_limited');
+  await settle();
+  assert.ok(theirs.hasBegun() && limited.hasBegun());
+  for (const work of [...mine, theirs, limited]) work.finish();
+  await Promise.all([...mine, theirs, limited].map(({ outcome }) => outcome));
+  const again = begin(gate, { app: 'tiny', limit: 1 });
+  again.finish();
+  assert.equal(await again.outcome, 'done', 'the place is free again');
+});
+
+test('a batch takes a place for each of its operations, and a large one is let in alone', async () => {
+  const clock = new FakeClock();
+  const gate = makeGate(clock, { maxInFlight: 4 });
+  const batch = begin(gate, { operations: 3 });
+  const next = begin(gate, { operations: 2 });
+  await settle();
+  assert.deepEqual([gate.inFlight, next.hasBegun()], [3, false]);
+  batch.finish();
+  await settle();
+  assert.ok(next.hasBegun());
+  next.finish();
+  await next.outcome;
+  const huge = begin(gate, { operations: 128 });
+  await settle();
+  assert.deepEqual([huge.hasBegun(), gate.inFlight], [true, 4]);
+  huge.finish();
+  assert.equal(await huge.outcome, 'done');
+});
+
+test('the place of work that fails is free again', async () => {
+  const gate = makeGate(new FakeClock(), { maxInFlight: 1, appMaxInFlight: 1 });
+  const failing = gate.run({ app: 'shop', operations: 1 }, () => Promise.reject(new Error('defect')));
+  await assert.rejects(failing);
+  const next = begin(gate);
+  next.finish();
+  assert.equal(await next.outcome, 'done');
+});
+
+function chunked(sizes: readonly number[]): Request {
+  const body = new ReadableStream({
+    pull(controller) {
+      const size = sizes[pulled];
+      pulled += 1;
+      if (size === undefined) controller.close();
+      else controller.enqueue(new Uint8Array(size));
+    },
+  });
+  let pulled = 0;
+  return new Request('http://bridge/', { method: 'PUT', body, duplex: 'half' });
+}
+
+test('a body without a length is refused as soon as it is too large', async () => {
+  const bodies = new Bodies(1_000_000);
+  let rest = 100;
+  const endless = new ReadableStream({
+    pull(controller) {
+      rest -= 1;
+      controller.enqueue(new Uint8Array(1_000));
+    },
+  });
+  const request = new Request('http://bridge/', {
+    method: 'PUT',
+    body: endless,
+    duplex: 'half',
+  });
+  assert.equal(await bodies.read(request, 10_000, async () => 'taken'), 'too_large');
+  assert.ok(rest > 80, 'it is not read to the end');
+  assert.equal(bodies.heldBytes, 0);
+});
+
+test('all bodies together are bounded, and each counts until its work has ended', async () => {
+  const bodies = new Bodies(10_000);
+  let finish = (): void => {};
+  const first = bodies.read(chunked([4_000, 4_000]), 9_000, async (body) => {
+    await new Promise<void>((resolve) => (finish = resolve));
+    return `${body.length}`;
+  });
+  await settle();
+  assert.equal(bodies.heldBytes, 8_000);
+  assert.equal(await bodies.read(chunked([3_000]), 9_000, async () => 'taken'), 'overloaded');
+  assert.equal(bodies.heldBytes, 8_000);
+  finish();
+  assert.equal(await first, '8000');
+  assert.equal(bodies.heldBytes, 0);
+  assert.equal(await bodies.read(chunked([3_000]), 9_000, async ({ length }) => `${length}`), '3000');
+});
