@@ -21,6 +21,7 @@ export class Breaker {
   readonly #options: BreakerOptions;
   #failures = 0;
   #pauseMs = FIRST_PAUSE_MS;
+  #pausedAt = 0;
   #probeAt = 0;
   #probeSentAt: number | null = null;
 
@@ -52,6 +53,11 @@ export class Breaker {
     return true;
   }
 
+  /** There is nobody else to ask: the next probe comes no later than so long after the last failure. */
+  nudge(afterMs: number): void {
+    this.#probeAt = Math.min(this.#probeAt, this.#pausedAt + afterMs);
+  }
+
   /** The bridge answered as a bridge does, whatever it said. */
   succeeded(): void {
     this.#failures = 0;
@@ -74,6 +80,7 @@ export class Breaker {
 
   #pause(): void {
     const jitter = 0.75 + (this.#options.random(1)[0] ?? 0) / 512;
-    this.#probeAt = this.#options.clock.now() + this.#pauseMs * jitter;
+    this.#pausedAt = this.#options.clock.now();
+    this.#probeAt = this.#pausedAt + this.#pauseMs * jitter;
   }
 }

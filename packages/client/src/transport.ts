@@ -29,6 +29,10 @@ const TRY_SHARE = 0.6;
 const TRIES = 2;
 /** Milliseconds before the same bridge is tried again, at most; jittered. */
 const BACKOFF_MS = 50;
+/** A bridge that is left alone is probed so long after its last failure when another one fails, milliseconds. */
+const NUDGE_MS = 250;
+/** And so long when there is no other, so that an outage is over for the clients when it is over for the bridges. */
+const ALONE_MS = 1_000;
 /** Answer bytes besides records. */
 const ANSWER_BYTES = 65_536;
 /** Operations that wait for the next request to a bridge. */
@@ -78,33 +82,43 @@ export class Transport {
 
   /** Settles every operation; never rejects. */
   async #exchange(operations: readonly Pending[]): Promise<void> {
-    const usable = this.#usableBridges();
     let open = operations;
     let error: SessionError = new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
-    const tries = usable.length === 0 ? 0 : Math.max(TRIES, usable.length);
-    for (let attempt = 0; attempt < tries && open.length > 0; attempt += 1) {
-      const bridge = usable[attempt % usable.length];
+    const tried: Bridge[] = [];
+    while (open.length > 0) {
+      const next = this.#next(tried);
+      if (next === null) break;
+      if (tried.includes(next.bridge)) await this.#backOff(latestDeadline(open) - this.#options.clock.now());
       const left = latestDeadline(open) - this.#options.clock.now();
-      if (bridge === undefined || left <= 0) break;
-      if (attempt >= usable.length) await this.#backOff(left);
-      const isLast = attempt === tries - 1;
-      const outcome = await this.#try(bridge, open, isLast ? left : left * TRY_SHARE);
+      if (left <= 0) break;
+      const outcome = await this.#try(next.bridge, open, next.isLast ? left : left * TRY_SHARE);
+      tried.push(next.bridge);
       open = outcome.open;
       error = outcome.error ?? error;
     }
     for (const pending of open) pending.reject(error);
   }
 
-  /** From the last good one on, without those that are left alone. */
-  #usableBridges(): Bridge[] {
+  /**
+   * Whom to ask next: from the last good one on, first those that were not asked yet. Which of them are usable
+   * is looked up again each time, because the one that is back is often found by what failed at another.
+   */
+  #next(tried: readonly Bridge[]): { bridge: Bridge; isLast: boolean } | null {
     const inTurn = [...this.#bridges.slice(this.#preferred), ...this.#bridges.slice(0, this.#preferred)];
-    return inTurn.filter((bridge) => bridge.isUsable);
+    // What one bridge could not do is reason enough to see whether one that was left alone is well again.
+    if (tried.length > 0) for (const bridge of inTurn) if (!tried.includes(bridge)) bridge.nudge(NUDGE_MS);
+    const usable = inTurn.filter((bridge) => bridge.isUsable);
+    const [fresh, ...others] = usable.filter((bridge) => !tried.includes(bridge));
+    if (fresh !== undefined) return { bridge: fresh, isLast: others.length === 0 && tried.length > 0 };
+    if (tried.length < TRIES && usable[0] !== undefined) return { bridge: usable[0], isLast: true };
+    if (usable.length === 0) for (const bridge of inTurn) bridge.nudge(ALONE_MS);
+    return null;
   }
 
   #backOff(leftMs: number): Promise<void> {
     const { clock, random } = this.#options;
-    const delayMs = Math.min(BACKOFF_MS, leftMs / 4) * ((random(1)[0] ?? 0) / 256);
-    return new Promise((resolve) => void clock.after(delayMs, resolve));
+    const share = 0.5 + (random(1)[0] ?? 0) / 512;
+    return new Promise((resolve) => void clock.after(Math.min(BACKOFF_MS, leftMs / 4) * share, resolve));
   }
 
   /** One request; settles what is settled by its answer and gives back what may be tried again. */
