@@ -10,7 +10,7 @@ import type { Load, Workload } from './workload.ts';
 export type Heal = () => Promise<void>;
 
 /** What was seen in one row, for the demands that only this row makes. */
-export interface Seen extends Pick<RunHead, 'phases'> {
+export interface Seen extends Pick<RunHead, 'phases' | 'lagMs'> {
   readonly operations: Workload['operations'];
   readonly states: readonly StateChange[];
   readonly events: Readonly<Record<string, number>>;
@@ -27,6 +27,8 @@ export interface Row {
   readonly load?: Partial<Load>;
   /** The fault phase is at least so long, milliseconds. */
   readonly leastMs?: number;
+  /** How many calls to the bridges one visit may need, when more than usual. */
+  readonly calls?: number;
   /** Before the warm phase. */
   readonly prepare?: (arena: Arena) => Promise<void>;
   /** Breaks something; resolves when the fault phase may end. */

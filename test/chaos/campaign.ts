@@ -21,13 +21,16 @@ const MAX_STALE = 1;
 const BRIDGES = 2;
 const NODES = 3;
 
-/** Rows that leave things as they found them share the processes of the one before. */
 export async function runCampaign(options: CampaignOptions): Promise<void> {
-  for (const group of groupRows(options.rows)) await runGroup(group, options);
+  for (const group of groupRows(options.rows, options.pace.rowsPerStack)) await runGroup(group, options);
 }
 
-function groupRows(rows: readonly Row[]): Row[][] {
-  return rows.map((row) => [row]);
+/** Rows that need a stack of their own are one group each. */
+function groupRows(rows: readonly Row[], most: number): Row[][] {
+  const shared = rows.filter(({ isAlone }) => isAlone !== true);
+  const groups = rows.filter(({ isAlone }) => isAlone === true).map((row) => [row]);
+  while (shared.length > 0) groups.unshift(shared.splice(-most));
+  return groups;
 }
 
 async function runGroup(
@@ -42,6 +45,7 @@ async function runGroup(
     bridges: BRIDGES,
     instances,
     maxStale: MAX_STALE,
+    timeoutMs: pace.callMs,
     ...(rows[0]?.flags === undefined ? {} : { flags: rows[0].flags }),
     ...(bridgeMain === undefined ? {} : { bridgeMain }),
     onDefect: (text) => facts.push({ kind: 'defect', at: performance.now() - began, text }),

@@ -15,20 +15,38 @@ export interface Pace {
   readonly faultMs: number;
   readonly healMs: number;
   readonly load: Partial<Load>;
+  /** The clients' deadline for one call; longer where the machine is shared with other tests. */
+  readonly callMs: number;
+  /** Rows that leave things as they found them run on the same processes, at most so many. */
+  readonly rowsPerStack: number;
+  /** How many pairs of rows at once. */
+  readonly pairs: number;
 }
 
 /** `npm run chaos`. */
-export const LONG: Pace = { warmMs: 5_000, faultMs: 12_000, healMs: 10_000, load: {} };
+export const LONG: Pace = {
+  warmMs: 5_000,
+  faultMs: 12_000,
+  healMs: 10_000,
+  load: {},
+  callMs: 1_000,
+  rowsPerStack: 1,
+  pairs: 4,
+};
 /** In `npm test`. */
 export const SHORT: Pace = {
   warmMs: 600,
   faultMs: 2_000,
   healMs: 600,
-  load: { browsers: 60, perSecond: 150 },
+  load: { browsers: 60, perSecond: 120 },
+  callMs: 2_500,
+  rowsPerStack: 6,
+  pairs: 1,
 };
 
-/** What one visit may take: it reads, it saves, it meets a conflict, each within the client's second. */
-const VISIT_DEADLINE_MS = 3_500;
+/** One visit makes several calls: it reads, it saves, it meets a conflict. */
+const CALLS = 3;
+const SLACK_MS = 500;
 /** Nodes are probed again after at most 30 seconds. */
 const WHOLE_LIMIT_MS = 60_000;
 const POLL_MS = 50;
@@ -54,10 +72,10 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
   const began = performance.now();
   const wallBegan = Date.now();
   const now = (): number => performance.now() - began;
-  const load = { ...USUAL_LOAD, ...row.load, ...pace.load };
+  const load = fitLoad(row, pace);
   const { facts } = faults;
   const workload = new Workload({
-    load: { ...load, browsers: Math.min(load.browsers, row.load?.browsers ?? load.browsers) },
+    load,
     random: new Random(seed, 1),
     instances: stack.instances,
     prefix: `${row.id.toLowerCase()}-`,
@@ -89,14 +107,14 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
   const phases = { warm, fault, heal: healAt, end: now() };
   const states = readStates(stack, wallBegan, phases);
   const { operations, events, lagMs } = workload;
+  const lag = Math.max(lagMs, ...faults.lags);
   const findings = [
     ...arena.findings,
-    ...(row.demands?.({ operations, states, events, phases }) ?? []),
+    ...(row.demands?.({ operations, states, events, phases, lagMs: lag }) ?? []),
     keepsCookies({ operations }),
     ...compare(measures),
     { what: 'every bridge uses every node again', isHeld: isWhole, detail: '' },
   ];
-  const lag = Math.max(lagMs, ...faults.lags);
   return {
     row: row.id,
     title: row.title,
@@ -107,13 +125,23 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
     events,
     maxStaleMs: maxStale * 1_000,
     // A machine that stands still is no fault of what runs on it.
-    deadlineMs: VISIT_DEADLINE_MS + lag,
+    deadlineMs: (row.calls ?? CALLS) * pace.callMs + SLACK_MS + lag,
     nodes: stack.nodes.length,
     operations,
     facts: [...facts],
     states,
     measures,
     findings,
+  };
+}
+
+/** The row's own load, and no more than the pace has. */
+function fitLoad({ load: own = {} }: Row, { load: most }: Pace): Load {
+  const load = { ...USUAL_LOAD, ...own };
+  return {
+    ...load,
+    browsers: Math.min(load.browsers, most.browsers ?? load.browsers),
+    perSecond: Math.min(load.perSecond, most.perSecond ?? load.perSecond),
   };
 }
 

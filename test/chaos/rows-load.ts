@@ -4,9 +4,11 @@ import type { Row } from './arena.ts';
 const manyWriters: Row = {
   id: 'F16',
   title: 'Many requests write one session at once',
+  // Each lost race is one more call.
+  calls: 6,
   load: {
     browsers: 8,
-    perSecond: 200,
+    perSecond: 100,
     tabs: 16,
     mix: { read: 15, save: 60, update: 24, destroy: 0.5, regenerate: 0.5 },
   },
@@ -30,13 +32,13 @@ const twoTabs: Row = {
 };
 
 /** The usual size, more than the nodes of this row take, and more than the client sends. */
-const SIZES = [50_000, 200_000, 600_000, 2_000_000];
+const SIZES = [50_000, 250_000, 600_000, 2_000_000];
 
 const largeSessions: Row = {
   id: 'F20',
   title: 'Sessions are too large',
   isAlone: true,
-  flags: ['-I', '128k'],
+  flags: ['-I', '256k', '-o', 'slab_chunk_max=128'],
   fault: async (arena) => {
     for (const bytes of SIZES) {
       arena.tell(`ten sessions of ${bytes} bytes`);

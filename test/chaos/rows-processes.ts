@@ -22,7 +22,7 @@ const killInstance: Row = {
   demands: (seen) => {
     // Whoever was with it at that moment gets no answer; nobody else is told anything.
     const others = seen.operations.filter(({ error }) => error !== 'broken');
-    return [noOutage({ operations: others }, 0)];
+    return [noOutage({ ...seen, operations: others })];
   },
 };
 
@@ -63,7 +63,7 @@ const restartBridges: Row = {
     }
     return async () => {};
   },
-  demands: (seen) => [noOutage(seen, 0)],
+  demands: (seen) => [noOutage(seen)],
 };
 
 const changeList: Row = {
@@ -87,7 +87,7 @@ const changeList: Row = {
     await arena.goOn(0.15);
     return async () => {};
   },
-  demands: (seen) => [noOutage(seen, 0)],
+  demands: (seen) => [noOutage(seen)],
 };
 
 const SKEW_MS = 600_000;
@@ -138,7 +138,7 @@ const rotateSecrets: Row = {
     await arena.goOn(0.3);
     return async () => {};
   },
-  demands: (seen) => [noOutage(seen, 0)],
+  demands: (seen) => [noOutage(seen)],
 };
 
 async function configure(
@@ -200,7 +200,7 @@ const fewFiles: Row = {
       leave();
     };
   },
-  demands: (seen) => [noOutage(seen, 0)],
+  demands: (seen) => [noOutage(seen)],
 };
 
 export const PROCESS_ROWS: readonly Row[] = [

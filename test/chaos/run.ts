@@ -18,9 +18,6 @@ import { drawRows } from './rows.ts';
 import { readRunLog, type RunLog, writeRunLog } from './run-log.ts';
 import { explain, formatTable, judge, type Verdict } from './verdict.ts';
 
-/** Pairs of rows at once. */
-const LONG_PAIRS = 4;
-
 const { values } = parseArgs({
   options: {
     rows: { type: 'string' },
@@ -35,8 +32,9 @@ process.exitCode = values.check === undefined ? await run() : tell([judge(await 
 
 async function run(): Promise<number> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed);
+  const pace = values.short ? SHORT : LONG;
   const wanted = values.rows?.split(',');
-  const all = drawRows(seed, values.short ? 1 : LONG_PAIRS);
+  const all = drawRows(seed, pace.pairs);
   const rows = all.filter(({ id }) => wanted === undefined || wanted.includes(id));
   if (rows.length === 0) throw new TypeError(`there are only ${all.map(({ id }) => id).join(' ')}`);
   await mkdir(values.out, { recursive: true });
@@ -48,7 +46,6 @@ async function run(): Promise<number> {
     verdicts.push(verdict);
     console.log(`${verdict.isGood ? '✓' : '✗'} ${log.row} ${log.title}`);
   };
-  const pace = values.short ? SHORT : LONG;
   await runCampaign({ rows, seed, pace, instances: 4, onLog });
   await writeFile(join(values.out, 'verdicts.json'), JSON.stringify({ seed, verdicts }, null, 2));
   return tell(verdicts);

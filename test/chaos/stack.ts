@@ -11,6 +11,8 @@ export interface StackOptions {
   readonly instances: number;
   /** How long an instance may believe its cache, seconds. */
   readonly maxStale: number;
+  /** The instances' deadline for one call to the bridges, milliseconds. */
+  readonly timeoutMs: number;
   /** Of each memcached. */
   readonly flags?: readonly string[];
   readonly bridgeEnv?: Readonly<Record<string, string>>;
@@ -28,7 +30,6 @@ export interface NodeSite {
 }
 
 export const SESSION_SECRET = 'session-secret-for-chaos-only-0123456789';
-const CALL_TIMEOUT_MS = 1_000;
 
 export class Stack {
   readonly nodes: NodeSite[];
@@ -158,7 +159,7 @@ export async function startStack(options: StackOptions): Promise<Stack> {
         secret: SESSION_SECRET,
         bridgeSecret: BRIDGE_SECRET,
         maxStale: options.maxStale,
-        timeoutMs: CALL_TIMEOUT_MS,
+        timeoutMs: options.timeoutMs,
       },
       onDefect: options.onDefect,
       onLag: options.onLag,

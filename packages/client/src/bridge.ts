@@ -24,6 +24,7 @@ export class Bridge {
   readonly #token: TokenSource;
   readonly #options: BridgeOptions;
   readonly #breaker: Breaker;
+  #probed: Promise<unknown> = Promise.resolve();
 
   constructor(url: string, token: TokenSource, options: BridgeOptions) {
     this.#url = url;
@@ -36,7 +37,12 @@ export class Bridge {
 
   /** Whether it is worth a try now; where not, it may be probed in the background. */
   get isUsable(): boolean {
-    return this.#breaker.allows(ignore);
+    return this.#breaker.allows((probe) => (this.#probed = probe));
+  }
+
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#probed;
   }
 
   /**

@@ -86,11 +86,9 @@ export class Transport {
     let error: SessionError = new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
     const tried: Bridge[] = [];
     while (open.length > 0) {
-      const next = this.#next(tried);
-      if (next === null) break;
-      if (tried.includes(next.bridge)) await this.#backOff(latestDeadline(open) - this.#options.clock.now());
-      const left = latestDeadline(open) - this.#options.clock.now();
-      if (left <= 0) break;
+      const next = await this.#next(tried, open);
+      const left = this.#leftMs(open);
+      if (next === null || left <= 0) break;
       const outcome = await this.#try(next.bridge, open, next.isLast ? left : left * TRY_SHARE);
       tried.push(next.bridge);
       open = outcome.open;
@@ -103,16 +101,50 @@ export class Transport {
    * Whom to ask next: from the last good one on, first those that were not asked yet. Which of them are usable
    * is looked up again each time, because the one that is back is often found by what failed at another.
    */
-  #next(tried: readonly Bridge[]): { bridge: Bridge; isLast: boolean } | null {
+  async #next(
+    tried: readonly Bridge[],
+    open: readonly Pending[],
+  ): Promise<{ bridge: Bridge; isLast: boolean } | null> {
+    const fresh = this.#usableBridges().filter((bridge) => !tried.includes(bridge));
+    if (tried.length === 0 && fresh.length === 0) for (const bridge of this.#bridges) bridge.nudge(ALONE_MS);
+    const [first, ...others] = fresh;
+    if (first !== undefined) return { bridge: first, isLast: others.length === 0 && tried.length > 0 };
+    if (tried.length === 0) return null;
+    const found = await this.#probeOthers(tried, open);
+    if (found !== null) return { bridge: found, isLast: true };
+    const [again] = this.#usableBridges();
+    if (tried.length >= TRIES || again === undefined) return null;
+    await this.#backOff(this.#leftMs(open));
+    return { bridge: again, isLast: true };
+  }
+
+  /** From the last good one on, without those that are left alone. */
+  #usableBridges(): Bridge[] {
     const inTurn = [...this.#bridges.slice(this.#preferred), ...this.#bridges.slice(0, this.#preferred)];
-    // What one bridge could not do is reason enough to see whether one that was left alone is well again.
-    if (tried.length > 0) for (const bridge of inTurn) if (!tried.includes(bridge)) bridge.nudge(NUDGE_MS);
-    const usable = inTurn.filter((bridge) => bridge.isUsable);
-    const [fresh, ...others] = usable.filter((bridge) => !tried.includes(bridge));
-    if (fresh !== undefined) return { bridge: fresh, isLast: others.length === 0 && tried.length > 0 };
-    if (tried.length < TRIES && usable[0] !== undefined) return { bridge: usable[0], isLast: true };
-    if (usable.length === 0) for (const bridge of inTurn) bridge.nudge(ALONE_MS);
-    return null;
+    return inTurn.filter((bridge) => bridge.isUsable);
+  }
+
+  /** All that were tried have failed: one that was left alone may be well again. Gives it, or null. */
+  async #probeOthers(tried: readonly Bridge[], open: readonly Pending[]): Promise<Bridge | null> {
+    const others = this.#bridges.filter((bridge) => !tried.includes(bridge));
+    for (const bridge of others) bridge.nudge(NUDGE_MS);
+    const probes = others.map(async (bridge) => {
+      if (!bridge.isUsable) await bridge.probed;
+      if (!bridge.isUsable) throw new Error('It is not well.');
+      return bridge;
+    });
+    if (probes.length === 0) return null;
+    let cancel = (): void => undefined;
+    const late = new Promise<null>((resolve) => {
+      cancel = this.#options.clock.after(this.#leftMs(open) * TRY_SHARE, () => resolve(null));
+    });
+    const found = await Promise.race([Promise.any(probes).catch(() => null), late]);
+    cancel();
+    return found;
+  }
+
+  #leftMs(open: readonly Pending[]): number {
+    return latestDeadline(open) - this.#options.clock.now();
   }
 
   #backOff(leftMs: number): Promise<void> {
