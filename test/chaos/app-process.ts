@@ -17,6 +17,7 @@ export interface InstanceSettings {
   /** Seconds. */
   readonly maxStale: number;
   readonly timeoutMs: number;
+  readonly maxRecordBytes?: number;
 }
 
 export interface AppProcessOptions {

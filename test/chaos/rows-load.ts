@@ -31,14 +31,23 @@ const twoTabs: Row = {
   },
 };
 
-/** The usual size, more than the nodes of this row take, and more than the client sends. */
-const SIZES = [50_000, 250_000, 600_000, 2_000_000];
+/** What all take, more than the nodes of this row take, and twice more than the client sends. */
+const SIZES = [50_000, 500_000, 800_000, 2_000_000];
+/** Over the nodes' limit, so that these have something to refuse. */
+const MOST_BYTES = 900_000;
 
 const largeSessions: Row = {
   id: 'F20',
   title: 'Sessions are too large',
   isAlone: true,
-  flags: ['-I', '256k', '-o', 'slab_chunk_max=128'],
+  flags: ['-I', '512k'],
+  prepare: async ({ stack }) => {
+    for (const instance of stack.instances) await instance.configure({ maxRecordBytes: MOST_BYTES });
+    for (const bridge of stack.bridges) {
+      await bridge.stop();
+      await bridge.start({ env: { MAX_RECORD_BYTES: String(MOST_BYTES) } });
+    }
+  },
   fault: async (arena) => {
     for (const bytes of SIZES) {
       arena.tell(`ten sessions of ${bytes} bytes`);

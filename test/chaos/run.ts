@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.ts';
 import { LONG, SHORT } from './conduct.ts';
+import { drawRow, formatPage, type PageRow } from './page.ts';
 import { drawRows } from './rows.ts';
 import { readRunLog, type RunLog, writeRunLog } from './run-log.ts';
 import { explain, formatTable, judge, type Verdict } from './verdict.ts';
@@ -39,16 +40,22 @@ async function run(): Promise<number> {
   if (rows.length === 0) throw new TypeError(`there are only ${all.map(({ id }) => id).join(' ')}`);
   await mkdir(values.out, { recursive: true });
   console.log(`seed ${seed}`);
-  const verdicts: Verdict[] = [];
+  const drawn: PageRow[] = [];
+  const orderOf = ({ verdict }: PageRow): number => all.findIndex(({ id }) => id === verdict.row);
   const onLog = async (log: RunLog): Promise<void> => {
     await writeRunLog(join(values.out, `${log.row}.jsonl`), log);
     const verdict = judge(log);
-    verdicts.push(verdict);
+    drawn.push(drawRow(log, verdict));
     console.log(`${verdict.isGood ? '✓' : '✗'} ${log.row} ${log.title}`);
   };
   await runCampaign({ rows, seed, pace, instances: 4, onLog });
+  drawn.sort((a, b) => orderOf(a) - orderOf(b));
+  const verdicts = drawn.map(({ verdict }) => verdict);
+  await writeFile(join(values.out, 'index.html'), formatPage(drawn, seed));
   await writeFile(join(values.out, 'verdicts.json'), JSON.stringify({ seed, verdicts }, null, 2));
-  return tell(verdicts);
+  const code = tell(verdicts);
+  console.log(`The timelines are in ${join(values.out, 'index.html')}`);
+  return code;
 }
 
 /** Prints the table; gives the exit code. */

@@ -61,7 +61,7 @@ function saves(operations: readonly Operation[]): Operation[] {
   return operations.filter(({ kind, outcome }) => outcome === 'ok' && kind !== 'read' && kind !== 'destroy');
 }
 
-const COLUMNS = [
+export const COLUMNS = [
   'row',
   'fault',
   'operations',
@@ -77,26 +77,28 @@ const COLUMNS = [
   'verdict',
 ] as const;
 
+/** A verdict as the texts of its columns. */
+export function cellsOf(each: Verdict): string[] {
+  return [
+    each.row,
+    each.title,
+    String(each.operations),
+    String(each.perSecond),
+    String(each.acknowledged),
+    String(each.carried),
+    String(each.conflicts),
+    String(each.outages),
+    String(each.longestMs),
+    each.detectMs === null ? '–' : String(each.detectMs),
+    each.healMs === null ? 'never' : String(each.healMs),
+    String(each.checked),
+    each.isGood ? 'holds' : `${each.violations.length + each.failed.length} broken`,
+  ];
+}
+
 /** As a table of Markdown, its columns aligned for terminals. */
 export function formatTable(verdicts: readonly Verdict[]): string {
-  const rows = [
-    [...COLUMNS],
-    ...verdicts.map((each) => [
-      each.row,
-      each.title,
-      String(each.operations),
-      String(each.perSecond),
-      String(each.acknowledged),
-      String(each.carried),
-      String(each.conflicts),
-      String(each.outages),
-      String(each.longestMs),
-      each.detectMs === null ? '–' : String(each.detectMs),
-      each.healMs === null ? 'never' : String(each.healMs),
-      String(each.checked),
-      each.isGood ? 'holds' : `${each.violations.length + each.failed.length} broken`,
-    ]),
-  ];
+  const rows: readonly string[][] = [[...COLUMNS], ...verdicts.map((each) => cellsOf(each))];
   const widths = COLUMNS.map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   const lines = rows.map((row) => {
     const cells = row.map((cell, column) =>
