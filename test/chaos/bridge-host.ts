@@ -1,5 +1,5 @@
 /** A bridge that is started, ended, stopped and started again at the same address, with all that its lives have logged. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -59,7 +59,10 @@ export class BridgeHost {
 
   /** The lines of a node list file. It is read by itself within a second or two. */
   async setNodes(lines: readonly string[]): Promise<void> {
-    await writeFile(join(this.#folder, 'nodes'), `${lines.join('\n')}\n`);
+    const path = join(this.#folder, 'nodes');
+    // In one step, so that nobody reads half of it.
+    await writeFile(`${path}.new`, `${lines.join('\n')}\n`);
+    await rename(`${path}.new`, path);
     this.#current?.signal('SIGHUP');
   }
 

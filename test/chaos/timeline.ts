@@ -49,7 +49,9 @@ export function drawTimeline(log: RunLog, verdict: Verdict): string {
     lanes.svg,
     ...facts
       .filter(({ kind }) => kind === 'fault')
-      .map(({ at, text }, i) => mark(x(at), { height, label: String(i + 1), text: `${ms(at - phases.warm)}: ${text}` })),
+      .map(({ at, text }, i) =>
+        mark(x(at), { height, label: String(i + 1), text: `${ms(at - phases.warm)}: ${text}` }),
+      ),
     ...verdict.violations.map(({ at, text }) => cross(x(at), text)),
     drawAxis(phases, scale, height),
   ];
