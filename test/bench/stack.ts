@@ -1,6 +1,7 @@
 /** A bridge with its nodes for measuring: the bridge on one core, the nodes on the other one. */
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HEADERS, PATHS } from '../../packages/client/src/protocol.ts';
 import { answersOnPort, answersOnUrl } from '../../examples/start/ports.ts';
@@ -18,6 +19,10 @@ export interface StackOptions {
   readonly core?: Core;
   /** Settings of the bridge besides the usual ones. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Flags of the runtime. */
+  readonly flags?: readonly string[];
+  /** A clone of the repository whose bridge is started; this one when left out. */
+  readonly clone?: string;
 }
 
 /** A session as the bridge knows it. */
@@ -26,7 +31,8 @@ export interface Stored {
   readonly version: number;
 }
 
-const MAIN = fileURLToPath(new URL('../../packages/bridge/dist/main.js', import.meta.url));
+const HERE = fileURLToPath(new URL('../..', import.meta.url));
+const MAIN = 'packages/bridge/dist/main.js';
 const APP = 'shop';
 /** Sessions are stored so many at a time. */
 const AT_ONCE = 32;
@@ -77,6 +83,8 @@ export class Stack {
     runtime = 'node',
     core = 'measured',
     env = {},
+    flags = [],
+    clone = HERE,
   }: StackOptions = {}): Promise<Stack> {
     const nodes = await Promise.all(Array.from({ length: count }, () => startNode()));
     const ports = nodes.map(({ port }) => port);
@@ -85,13 +93,14 @@ export class Stack {
     const bridge = await MeasuredProcess.start(core, {
       name: `bridge on ${runtime}`,
       command: runtime === 'bun' ? requireBun() : process.execPath,
-      args: [MAIN],
+      args: [...flags, join(clone, MAIN)],
       env: {
         MEMCACHED_NODES: ports.map((each) => `127.0.0.1:${each}`).join(','),
         BRIDGE_SECRET,
         HOST: '127.0.0.1',
         PORT: `${port}`,
         LOG_LEVEL: 'error',
+        STOP_WAIT_MS: '0',
         NODE_ENV: 'production',
         ...env,
       },

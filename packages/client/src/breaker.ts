@@ -24,9 +24,15 @@ export class Breaker {
   #pausedAt = 0;
   #probeAt = 0;
   #probeSentAt: number | null = null;
+  #probed: Promise<unknown> = Promise.resolve();
 
   constructor(options: BreakerOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#probed;
   }
 
   get isOpen(): boolean {
@@ -41,9 +47,15 @@ export class Breaker {
     if (!this.isOpen) return true;
     const now = this.#options.clock.now();
     if (now < this.#probeAt) return false;
+    if (this.#probeSentAt === null && now - this.#probeAt > LONGEST_PAUSE_MS) {
+      // Nobody has asked for so long that the outage may well be over: let this call find out by itself.
+      this.#pause();
+      return true;
+    }
     if (this.#probeSentAt === null) {
       this.#probeSentAt = now;
-      keep(this.#probe());
+      this.#probed = this.#probe();
+      keep(this.#probed);
       return false;
     }
     if (now - this.#probeSentAt < this.#options.probeLostMs) return false;
