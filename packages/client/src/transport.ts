@@ -137,7 +137,7 @@ export class Transport {
       throw new Error('It is not well.');
     });
     if (probes.length === 0) return null;
-    let cancel = (): void => undefined;
+    let cancel = ignore;
     const late = new Promise<null>((resolve) => {
       cancel = this.#options.clock.after(this.#leftMs(open) * TRY_SHARE, () => resolve(null));
     });
@@ -238,4 +238,8 @@ function latestDeadline(pending: readonly Pending[]): number {
 function asSessionError(thrown: unknown): SessionError {
   if (thrown instanceof SessionError) return thrown;
   return new SessionUnavailableError('bridge_unavailable', undefined, { cause: thrown });
+}
+
+function ignore(): void {
+  // Nothing is to be done.
 }
