@@ -29,7 +29,7 @@ function post(
 }
 
 function get(path: string, cookie = ''): Promise<Response> {
-  return fetch(url + path, { headers: { cookie }, redirect: 'manual' });
+  return fetch(url + path, { headers: { cookie }, redirect: 'manual', signal: AbortSignal.timeout(20_000) });
 }
 
 async function logIn(): Promise<string> {
