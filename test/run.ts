@@ -31,6 +31,7 @@ if (files.length === 0) {
 // Once, before the files start: two of them must not install the same thing at the same time.
 try {
   requireProgram('memcached');
+  if (files.some((file) => relative('test', file).startsWith('browser'))) requireProgram('chromium');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

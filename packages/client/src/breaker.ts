@@ -40,6 +40,11 @@ export class Breaker {
     if (!this.isOpen) return true;
     const now = this.#options.clock.now();
     if (now < this.#probeAt) return false;
+    if (this.#probeSentAt === null && now - this.#probeAt > LONGEST_PAUSE_MS) {
+      // Nobody has asked for so long that the outage may well be over: let this call find out by itself.
+      this.#pause();
+      return true;
+    }
     if (this.#probeSentAt === null) {
       this.#probeSentAt = now;
       keep(this.#probe());

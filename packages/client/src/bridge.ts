@@ -7,6 +7,8 @@ import type { TokenSource } from './token.ts';
 import type { WireRequest } from './wire.ts';
 
 export interface BridgeOptions {
+  /** URL → what is known of the bridge, shared by all copies of this module in the process. */
+  readonly breakers: Map<string, Breaker>;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -29,9 +31,11 @@ export class Bridge {
     this.#url = url;
     this.#token = token;
     this.#options = options;
-    const { clock, random, timeoutMs } = options;
+    const { breakers, clock, random, timeoutMs } = options;
     const probe = (): Promise<boolean> => this.#probe();
-    this.#breaker = new Breaker({ clock, random, probe, probeLostMs: 2 * timeoutMs });
+    const known = breakers.get(url);
+    this.#breaker = known ?? new Breaker({ clock, random, probe, probeLostMs: 2 * timeoutMs });
+    breakers.set(url, this.#breaker);
   }
 
   /** Whether it is worth a try now; where not, it may be probed in the background. */

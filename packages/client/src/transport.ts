@@ -1,5 +1,6 @@
 /** Operations to the bridges: tried in turn within one deadline, and batched when they wait together. */
 import { OperationQueue, type Pending } from './batch.ts';
+import type { Breaker } from './breaker.ts';
 import { Bridge } from './bridge.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
 import type { Clock, Fetch, RandomBytes } from './ports.ts';
@@ -8,6 +9,7 @@ import { TokenMaker } from './token.ts';
 import { batchRequestOf, checkResult, readBatch, readSingle, requestOf, type Answer } from './wire.ts';
 
 export interface TransportOptions {
+  readonly breakers: Map<string, Breaker>;
   readonly app: string;
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
