@@ -196,21 +196,35 @@ function chunked(sizes: readonly number[]): Request {
 
 test('a body without a length is refused as soon as it is too large', async () => {
   const bodies = new Bodies(1_000_000);
-  let rest = 100;
+  let pulled = 0;
   const endless = new ReadableStream({
     pull(controller) {
-      rest -= 1;
-      controller.enqueue(new Uint8Array(1_000));
+      pulled += 65_536;
+      assert.ok(pulled <= 131_072 || bodies.heldBytes === 0, 'what is thrown away is not held');
+      controller.enqueue(new Uint8Array(65_536));
     },
   });
-  const request = new Request('http://bridge/', {
-    method: 'PUT',
-    body: endless,
-    duplex: 'half',
-  });
+  const request = new Request('http://bridge/', { method: 'PUT', body: endless, duplex: 'half' });
   assert.equal(await bodies.read(request, 10_000, async () => 'taken'), 'too_large');
-  assert.ok(rest > 80, 'it is not read to the end');
+  assert.ok(pulled < 20_000_000, 'and not read to an end that never comes');
   assert.equal(bodies.heldBytes, 0);
+});
+
+test('the rest of a refused body is not waited for when it does not come', async () => {
+  const clock = new FakeClock();
+  const bodies = new Bodies(1_000_000, clock);
+  const stalled = new ReadableStream({
+    start: (controller) => controller.enqueue(new Uint8Array(20_000)),
+    pull: () => new Promise<void>(() => {}),
+  });
+  const request = new Request('http://bridge/', { method: 'PUT', body: stalled, duplex: 'half' });
+  let outcome = '';
+  const reading = bodies.read(request, 10_000, async () => 'taken').then((each) => (outcome = each));
+  await clock.advance(1_000);
+  assert.deepEqual([outcome, bodies.heldBytes], ['', 0]);
+  await clock.advance(1_000);
+  await reading;
+  assert.equal(outcome, 'too_large');
 });
 
 test('all bodies together are bounded, and each counts until its work has ended', async () => {
