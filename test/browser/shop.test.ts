@@ -215,3 +215,28 @@ test('everything but the panel works without JavaScript', async () => {
   await visitor.logOut();
   assert.equal((await visitor.cookies()).size, 0);
 });
+
+test('every page fits a phone and a desktop, has one heading, and complains about nothing', async () => {
+  const visitor = await arrive();
+  const { page } = visitor;
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+  });
+  await visitor.logIn('Ada, who has a name as long as it may be');
+  await visitor.add('Stoneware mug');
+  const places = ['route-handler', 'server-action', 'server-component', 'proxy', 'pages-router', 'stream'];
+  const paths = ['/', '/cart', '/counter', '/members', '/outage', '/places'];
+  for (const path of [...paths, ...places.map((place) => `/places/${place}`)]) {
+    for (const width of [375, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      if (width === 375) await visitor.open(path);
+      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      assert.ok(Number(overflow) <= 0, `${path} at ${width}`);
+    }
+    assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1, path);
+    assert.match(await page.title(), /The Tea Room$/, path);
+  }
+  assert.deepEqual(complaints, []);
+});

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
@@ -60,4 +60,20 @@ test('the docs about Next.js and the example name the same places', () => {
   const calls = [...places.matchAll(/read: '(getSession\([^']*\))'/g)].map(([, call = '']) => call);
   assert.ok(calls.length >= 5);
   for (const call of calls) assert.ok(DOCS.includes(`\`${call}\``), call);
+});
+
+test('every picture in the docs is there, is small, and every one that is there is shown', () => {
+  const shown = new Set<string>();
+  for (const page of ['README.md', ...globSync('docs/*.md', { cwd: ROOT })]) {
+    const text = readFileSync(join(ROOT, page), 'utf8');
+    for (const [, link = ''] of text.matchAll(/!\[[^\]]+\]\(([^)]+)\)/g)) {
+      if (link.startsWith('http')) continue;
+      const path = join(dirname(page), link);
+      shown.add(path);
+      assert.ok(statSync(join(ROOT, path)).size < 150_000, path);
+    }
+  }
+  const pictures = globSync('docs/images/*.png', { cwd: ROOT });
+  assert.ok(pictures.length > 0);
+  for (const picture of pictures) assert.ok(shown.has(picture), picture);
 });
