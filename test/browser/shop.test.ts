@@ -195,6 +195,25 @@ test('the panel stops the home and the instance, and tells in words what has hap
   await visitor.page.getByRole('heading', { name: 'Welcome, Ada' }).waitFor();
 });
 
+test('what the browser fetches before it is asked for sets no cookie and saves nothing', async () => {
+  const visitor = await arrive();
+  await visitor.logIn();
+  const before = await visitor.cookies();
+  const prefetched: string[] = [];
+  const setting: string[] = [];
+  visitor.page.on('response', async (response) => {
+    const headers = await response.request().allHeaders();
+    if (headers['next-router-prefetch'] === undefined) return;
+    prefetched.push(response.url());
+    if ((await response.headerValue('set-cookie')) !== null) setting.push(response.url());
+  });
+  await visitor.open('/places');
+  await waitUntil(() => prefetched.length >= 8, 'the links are prefetched', 30_000);
+  assert.deepEqual(setting, []);
+  assert.deepEqual(await visitor.cookies(), before);
+  await visitor.fact('Version', /^1$/);
+});
+
 test('everything but the panel works without JavaScript', async () => {
   const visitor = await arrive({ javaScriptEnabled: false });
   await visitor.logIn('Grace');
@@ -222,7 +241,8 @@ test('every page fits a phone and a desktop, has one heading, and complains abou
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('console', (message) => {
-    if (message.type() === 'error' || message.type() === 'warning') complaints.push(message.text());
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    complaints.push(`${message.text()} ${message.location().url}`);
   });
   await visitor.logIn('Ada, who has a name as long as it may be');
   await visitor.add('Stoneware mug');
