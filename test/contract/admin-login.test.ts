@@ -199,3 +199,11 @@ test('the dashboard is told everything first, and then what is new', async () =>
   const start = JSON.parse(/^data: (.*)$/m.exec(first)?.[1] ?? '') as { overview: { nodes: unknown[] } };
   assert.equal(start.overview.nodes.length, 1);
 });
+
+test('a dashboard that is open hears nothing more after the logout', async () => {
+  const cookie = await logIn();
+  const response = await get('/dashboard/events', cookie);
+  const ended = response.text();
+  await post('/dashboard/logout', { ...SAME_ORIGIN, cookie });
+  assert.match(await ended, /^event: start$/m, 'the stream ends');
+});

@@ -28,6 +28,11 @@ export class Project implements Disposable {
     return file;
   }
 
+  /** Writes a program of one's own into `src`. */
+  writeProgram(name: string, code: string): void {
+    writeFileSync(join(this.path, 'src', name), code);
+  }
+
   /** Makes a package importable that lies elsewhere. */
   link(name: string, target: string): void {
     const link = join(this.path, 'node_modules', name);
