@@ -171,7 +171,7 @@ test('an instance that cannot know a session says so, and nobody is logged out',
       return visitor.page.getByRole('heading', { name: 'The lemon cake' }).isVisible();
     },
     'the page is there again',
-    15_000,
+    60_000,
   );
 });
 
