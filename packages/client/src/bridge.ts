@@ -43,6 +43,11 @@ export class Bridge {
     return this.#breaker.allows(ignore);
   }
 
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#breaker.probed;
+  }
+
   /**
    * Sends a request and reads its answer within the time-out, even when the platform ignores the signal.
    * @throws whatever the platform's fetch or `read` throws; SessionUnavailableError when it took too long.
@@ -69,6 +74,7 @@ export class Bridge {
         cache: 'no-store',
         signal: abort.signal,
       });
+      if (response.status === 401) this.#token.drop(readDate(response));
       return read(response);
     };
     try {
@@ -78,13 +84,17 @@ export class Bridge {
     }
   }
 
+  /** It is probed, when it is not usable, by the next call that is made so long after its last failure. */
+  nudge(afterMs: number): void {
+    this.#breaker.nudge(afterMs);
+  }
+
   succeeded(): void {
     this.#breaker.succeeded();
   }
 
   /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
   failed(error: SessionError): void {
-    if (error.code === 'unauthorized') this.#token.drop();
     if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
     else this.#breaker.succeeded();
   }
@@ -97,6 +107,12 @@ export class Bridge {
       return false;
     }
   }
+}
+
+/** What the bridge takes the time to be, or undefined. */
+function readDate({ headers }: Response): number | undefined {
+  const time = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(time) ? undefined : time;
 }
 
 async function isWell({ status, headers, body }: Response): Promise<boolean> {
