@@ -6,6 +6,8 @@ const FAILURES = 5;
 /** Milliseconds between probes: doubled from the first to the longest, and jittered. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 16_000;
+/** Milliseconds for which a bridge may ask to be spared, at most. */
+const LONGEST_SPARING_MS = 30_000;
 
 export interface BreakerOptions {
   readonly clock: Clock;
@@ -23,6 +25,7 @@ export class Breaker {
   #pauseMs = FIRST_PAUSE_MS;
   #probeAt = 0;
   #probeSentAt: number | null = null;
+  #sparedUntil = 0;
 
   constructor(options: BreakerOptions) {
     this.#options = options;
@@ -55,6 +58,15 @@ export class Breaker {
     this.#probeSentAt = null;
     this.#pause();
     return true;
+  }
+
+  /** Whether the bridge has asked for less work just now: where there are others, they are asked first. */
+  get isSpared(): boolean {
+    return this.#options.clock.now() < this.#sparedUntil;
+  }
+
+  spare(durationMs: number): void {
+    this.#sparedUntil = this.#options.clock.now() + Math.min(durationMs, LONGEST_SPARING_MS);
   }
 
   /** The bridge answered as a bridge does, whatever it said. */

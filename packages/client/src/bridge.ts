@@ -69,6 +69,7 @@ export class Bridge {
         cache: 'no-store',
         signal: abort.signal,
       });
+      this.#spareWhenAsked(response);
       return read(response);
     };
     try {
@@ -76,6 +77,18 @@ export class Bridge {
     } finally {
       cancel();
     }
+  }
+
+  /** Whether other bridges are to be asked first. */
+  get isSpared(): boolean {
+    return this.#breaker.isSpared;
+  }
+
+  /** RFC 9110, section 10.2.3; a date, which no bridge sends, is ignored. */
+  #spareWhenAsked({ status, headers }: Response): void {
+    if (status !== 429 && status !== 503) return;
+    const seconds = /^[0-9]{1,9}$/.exec(headers.get('retry-after') ?? '')?.[0];
+    if (seconds !== undefined) this.#breaker.spare(Number(seconds) * 1000);
   }
 
   succeeded(): void {

@@ -81,6 +81,7 @@ export class Transport {
   /** Settles every operation; never rejects. */
   async #exchange(operations: readonly Pending[]): Promise<void> {
     const usable = this.#usableBridges();
+    const overloaded = new Set<Bridge>();
     let open = operations;
     let error: SessionError = new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
     const tries = usable.length === 0 ? 0 : Math.max(TRIES, usable.length);
@@ -88,19 +89,24 @@ export class Transport {
       const bridge = usable[attempt % usable.length];
       const left = latestDeadline(open) - this.#options.clock.now();
       if (bridge === undefined || left <= 0) break;
+      if (overloaded.has(bridge)) continue;
       if (attempt >= usable.length) await this.#backOff(left);
       const isLast = attempt === tries - 1;
       const outcome = await this.#try(bridge, open, isLast ? left : left * TRY_SHARE);
       open = outcome.open;
       error = outcome.error ?? error;
+      // To ask again at once would be twice the work.
+      if (outcome.error?.code === 'overloaded') overloaded.add(bridge);
     }
     for (const pending of open) pending.reject(error);
   }
 
-  /** From the last good one on, without those that are left alone. */
+  /** From the last good one on, without those that are left alone; those that want to be spared come last. */
   #usableBridges(): Bridge[] {
     const inTurn = [...this.#bridges.slice(this.#preferred), ...this.#bridges.slice(0, this.#preferred)];
-    return inTurn.filter((bridge) => bridge.isUsable);
+    const usable = inTurn.filter((bridge) => bridge.isUsable);
+    if (usable.length === 1) return usable;
+    return [...usable.filter(({ isSpared }) => !isSpared), ...usable.filter(({ isSpared }) => isSpared)];
   }
 
   #backOff(leftMs: number): Promise<void> {
