@@ -247,6 +247,40 @@ test('after repeated failures calls fail at once, and a probe finds the bridge w
   });
 });
 
+test('when the other bridge goes away, a bridge that is back is found within the same call', async () => {
+  const { net, clock, start } = setUp();
+  const transport = start({ urls: ['http://a.test', 'http://b.test'] });
+  net.set('refuse', 'http://a.test');
+  // Its pauses between probes become long.
+  for (let round = 0; round < 8; round += 1) {
+    await transport.send(GET);
+    clock.advance(20);
+  }
+  await transport.send(GET);
+  net.set(null, 'http://a.test');
+  net.set('refuse', 'http://b.test');
+  clock.advance(0.3);
+  assert.equal((await transport.send(GET)).status, 404);
+});
+
+test('a bridge without a second one is back within about a second, however long it was gone', async () => {
+  const { net, clock, start } = setUp();
+  const transport = start();
+  net.set('refuse');
+  for (let round = 0; round < 10; round += 1) {
+    await assert.rejects(transport.send(GET));
+    clock.advance(20);
+  }
+  await assert.rejects(transport.send(GET));
+  const before = net.count;
+  await until(() => net.count >= before);
+  net.set(null);
+  await assert.rejects(transport.send(GET));
+  clock.advance(1.1);
+  await assert.rejects(transport.send(GET));
+  await until(async () => (await transport.send(GET).catch(() => null))?.status === 404);
+});
+
 test('a call that comes long after the failures finds out by itself, and only one does', async () => {
   const { net, clock, start } = setUp();
   const transport = start();
@@ -443,6 +477,29 @@ test('a refused token is made anew for the next try', async () => {
     },
   });
   assert.equal((await transport.send(PUT)).status, 201);
+});
+
+test('an instance with a wrong clock learns the time from the bridge that refuses its token', async () => {
+  for (const skewSeconds of [-86_400, 600]) {
+    const { clock, start } = setUp();
+    const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] }, now: () => Date.now() });
+    clock.advance(skewSeconds);
+    let refused = 0;
+    const transport = start({
+      fetch: async (url, init) => {
+        const token = new Headers(init.headers).get('authorization')?.split('.')[1] ?? '';
+        const { iat } = JSON.parse(Buffer.from(token, 'base64url').toString()) as { iat: number };
+        if (Math.abs(iat - Date.now() / 1000) < 30) return bridge.fetch(url, init);
+        refused += 1;
+        const answer = await refusal('unauthorized', 401);
+        answer.headers.set('date', new Date().toUTCString());
+        return answer;
+      },
+    });
+    assert.equal((await transport.send(PUT)).status, 201);
+    assert.equal((await transport.send(GET)).status, 200);
+    assert.equal(refused, 1);
+  }
 });
 
 function tokenOf(bridge: MemoryBridge): string {

@@ -23,12 +23,19 @@ export class Breaker {
   readonly #options: BreakerOptions;
   #failures = 0;
   #pauseMs = FIRST_PAUSE_MS;
+  #pausedAt = 0;
   #probeAt = 0;
   #probeSentAt: number | null = null;
   #sparedUntil = 0;
+  #probed: Promise<unknown> = Promise.resolve();
 
   constructor(options: BreakerOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#probed;
   }
 
   get isOpen(): boolean {
@@ -50,7 +57,8 @@ export class Breaker {
     }
     if (this.#probeSentAt === null) {
       this.#probeSentAt = now;
-      keep(this.#probe());
+      this.#probed = this.#probe();
+      keep(this.#probed);
       return false;
     }
     if (now - this.#probeSentAt < this.#options.probeLostMs) return false;
@@ -67,6 +75,11 @@ export class Breaker {
 
   spare(durationMs: number): void {
     this.#sparedUntil = this.#options.clock.now() + Math.min(durationMs, LONGEST_SPARING_MS);
+  }
+
+  /** There is nobody else to ask: the next probe comes no later than so long after the last failure. */
+  nudge(afterMs: number): void {
+    this.#probeAt = Math.min(this.#probeAt, this.#pausedAt + afterMs);
   }
 
   /** The bridge answered as a bridge does, whatever it said. */
@@ -91,6 +104,7 @@ export class Breaker {
 
   #pause(): void {
     const jitter = 0.75 + (this.#options.random(1)[0] ?? 0) / 512;
-    this.#probeAt = this.#options.clock.now() + this.#pauseMs * jitter;
+    this.#pausedAt = this.#options.clock.now();
+    this.#probeAt = this.#pausedAt + this.#pauseMs * jitter;
   }
 }

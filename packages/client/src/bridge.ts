@@ -26,6 +26,7 @@ export class Bridge {
   readonly #token: TokenSource;
   readonly #options: BridgeOptions;
   readonly #breaker: Breaker;
+  #isOverloaded = false;
 
   constructor(url: string, token: TokenSource, options: BridgeOptions) {
     this.#url = url;
@@ -41,6 +42,11 @@ export class Bridge {
   /** Whether it is worth a try now; where not, it may be probed in the background. */
   get isUsable(): boolean {
     return this.#breaker.allows(ignore);
+  }
+
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#breaker.probed;
   }
 
   /**
@@ -70,6 +76,7 @@ export class Bridge {
         signal: abort.signal,
       });
       this.#spareWhenAsked(response);
+      if (response.status === 401) this.#token.drop(readDate(response));
       return read(response);
     };
     try {
@@ -84,6 +91,11 @@ export class Bridge {
     return this.#breaker.isSpared;
   }
 
+  /** Whether its last answer was that it has too much to do: to ask again at once would be twice the work. */
+  get isOverloaded(): boolean {
+    return this.#isOverloaded;
+  }
+
   /** RFC 9110, section 10.2.3; a date, which no bridge sends, is ignored. */
   #spareWhenAsked({ status, headers }: Response): void {
     if (status !== 429 && status !== 503) return;
@@ -91,13 +103,19 @@ export class Bridge {
     if (seconds !== undefined) this.#breaker.spare(Number(seconds) * 1000);
   }
 
+  /** It is probed, when it is not usable, by the next call that is made so long after its last failure. */
+  nudge(afterMs: number): void {
+    this.#breaker.nudge(afterMs);
+  }
+
   succeeded(): void {
+    this.#isOverloaded = false;
     this.#breaker.succeeded();
   }
 
   /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
   failed(error: SessionError): void {
-    if (error.code === 'unauthorized') this.#token.drop();
+    this.#isOverloaded = error.code === 'overloaded';
     if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
     else this.#breaker.succeeded();
   }
@@ -110,6 +128,12 @@ export class Bridge {
       return false;
     }
   }
+}
+
+/** What the bridge takes the time to be, or undefined. */
+function readDate({ headers }: Response): number | undefined {
+  const time = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(time) ? undefined : time;
 }
 
 async function isWell({ status, headers, body }: Response): Promise<boolean> {
