@@ -114,7 +114,7 @@ export class Transport {
     if (tried.length === 0) return null;
     const found = await this.#probeOthers(tried, open);
     if (found !== null) return { bridge: found, isLast: true };
-    const [again] = this.#usableBridges().filter(({ isOverloaded }) => !isOverloaded);
+    const again = this.#usableBridges().find(({ isOverloaded }) => !isOverloaded);
     if (tried.length >= TRIES || again === undefined) return null;
     await this.#backOff(this.#leftMs(open));
     return { bridge: again, isLast: true };
