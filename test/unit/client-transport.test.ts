@@ -203,6 +203,29 @@ test('a bridge that cannot reach the nodes is no reason not to ask another', asy
   assert.equal(answer.status, 201);
 });
 
+test('a bridge that has too much to do is not asked twice, and comes last for as long as it says', async () => {
+  const { bridge, clock, start } = setUp();
+  const asked: string[] = [];
+  const fetch: Fetch = async (url, init) => {
+    const name = url.slice(7, 8);
+    asked.push(name);
+    if (name === 'b') return bridge.fetch(url, init);
+    const { body, status } = await refusal('overloaded', 503);
+    return new Response(body, { status, headers: { 'retry-after': '3' } });
+  };
+  await assert.rejects(start({ urls: ['http://a.test'], fetch }).send(GET), fails('overloaded'));
+  assert.deepEqual(asked.splice(0), ['a']);
+  const breakers = new Map<string, Breaker>();
+  const both = (): Transport => start({ urls: ['http://a.test', 'http://b.test'], fetch, breakers });
+  await both().send(GET);
+  assert.deepEqual(asked.splice(0), ['a', 'b']);
+  await both().send(GET);
+  assert.deepEqual(asked.splice(0), ['b']);
+  clock.advance(4);
+  await both().send(GET);
+  assert.deepEqual(asked, ['a', 'b']);
+});
+
 test('after repeated failures calls fail at once, and a probe finds the bridge well again', async () => {
   const { net, clock, start } = setUp();
   const transport = start();
