@@ -3,6 +3,9 @@
 /** `too_large`: over its own limit. `overloaded`: all bodies together are over theirs. */
 export type BodyRefusal = 'too_large' | 'overloaded';
 
+/** Of a body that was refused, so much is still read and thrown away. */
+const MOST_DISCARDED_BYTES = 67_108_864;
+
 /** Bodies that are being read or worked on. */
 export class Bodies {
   readonly #mostBytes: number;
@@ -69,11 +72,34 @@ async function readAnnounced(request: Request, announced: number, hold: Hold): P
 
 async function readCounting(request: Request, mostBytes: number, hold: Hold): Promise<Buffer | BodyRefusal> {
   if (request.body === null) return Buffer.alloc(0);
+  const reader = request.body.getReader();
   const chunks: Uint8Array[] = [];
-  for await (const chunk of request.body) {
-    if (hold.bytes + chunk.byteLength > mostBytes) return 'too_large';
-    if (!hold.add(chunk.byteLength)) return 'overloaded';
-    chunks.push(chunk);
+  for (let part = await reader.read(); !part.done; part = await reader.read()) {
+    const { byteLength } = part.value;
+    const refusal =
+      hold.bytes + byteLength > mostBytes ? 'too_large' : hold.add(byteLength) ? null : 'overloaded';
+    if (refusal !== null) {
+      void discard(reader);
+      return refusal;
+    }
+    chunks.push(part.value);
   }
   return Buffer.concat(chunks, hold.bytes);
+}
+
+/**
+ * Reads on without keeping anything: a connection that is closed while bytes are on their way to it may lose the
+ * answer. The server ends what takes longer than half a second.
+ */
+async function discard(reader: ReadableStreamDefaultReader<Uint8Array>): Promise<void> {
+  try {
+    for (let rest = MOST_DISCARDED_BYTES; rest > 0;) {
+      const part = await reader.read();
+      if (part.done) return;
+      rest -= part.value.byteLength;
+    }
+    await reader.cancel();
+  } catch {
+    // The client has gone, which is as good.
+  }
 }
