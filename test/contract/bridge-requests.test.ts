@@ -87,7 +87,7 @@ test('a body over the limit is refused while it comes, announced or not', async 
   ]) {
     const { statuses, isClosed, tookMs } = await sendRaw(bridge.url, request, 20_000);
     assert.deepEqual([statuses, isClosed], [[413], true]);
-    assert.ok(tookMs < 5_000, 'what does not come is not waited for');
+    assert.ok(tookMs < 9_000, 'what does not come is not waited for');
   }
   // Most of what is measured here are the bodies that this test itself has made.
   assert.ok(process.memoryUsage().rss - before < 80 * 1_048_576);
