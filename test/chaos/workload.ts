@@ -47,8 +47,8 @@ interface Browser {
 type Errand = Pick<Task, 'kind' | 'isFresh'> & { readonly bulkBytes?: number };
 
 const TICK_MS = 10;
-/** More requests under way than this are not begun: what cannot be served need not be asked. */
-const MOST_OPEN = 256;
+/** No more requests under way than this: the rate falls to what the machine can do. */
+const MOST_OPEN = 32;
 /** A visit that has no answer by then is given up; the checker calls it unsettled. */
 const GIVE_UP_MS = 15_000;
 const LONGEST_ABORT_MS = 40;
