@@ -109,7 +109,9 @@ export class Workload {
 
   /** What somebody with a copy of each browser's present cookies would see whenever it is called. */
   rememberTabs(): () => Promise<void> {
-    const tabs = this.#browsers.map(({ name, jar }) => ({ name, jar: jar.clone(), open: 0 }));
+    const tabs = this.#browsers
+      .filter(({ jar }) => jar.present().session !== null)
+      .map(({ name, jar }) => ({ name, jar: jar.clone(), open: 0 }));
     return async () => {
       await Promise.all(tabs.map((tab) => this.#visit(tab, { kind: 'read', isFresh: true })));
     };

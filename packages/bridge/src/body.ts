@@ -1,7 +1,10 @@
 /** Reads request bodies, counting while they arrive: each for itself, and all together. */
 
-/** `too_large`: over its own limit. `overloaded`: all bodies together are over theirs. */
-export type BodyRefusal = 'too_large' | 'overloaded';
+/**
+ * `too_large`: over its own limit. `overloaded`: all bodies together are over theirs. `broken_off`: whoever sent it
+ * has gone away in the middle.
+ */
+export type BodyRefusal = 'too_large' | 'overloaded' | 'broken_off';
 
 /** Bodies that are being read or worked on. */
 export class Bodies {
@@ -29,9 +32,11 @@ export class Bodies {
     const hold = new Hold((bytes) => this.#take(bytes));
     try {
       // The parser of HTTP lets exactly the announced bytes through; without a length only counting helps.
-      const body = Number.isInteger(announced)
-        ? await readAnnounced(request, announced, hold)
-        : await readCounting(request, mostBytes, hold);
+      const reading = Number.isInteger(announced)
+        ? readAnnounced(request, announced, hold)
+        : readCounting(request, mostBytes, hold);
+      // A body that cannot be read to its end is nobody's defect, and nobody is there to be told.
+      const body = await reading.catch((): BodyRefusal => 'broken_off');
       return typeof body === 'string' ? body : await work(body);
     } finally {
       this.#heldBytes -= hold.bytes;
