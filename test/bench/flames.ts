@@ -24,6 +24,9 @@ interface CpuProfile {
 type Node = CpuProfile['nodes'][number];
 
 const IDLE = /^\((idle|program|root)\)/;
+/** Starting up is not what is loaded. */
+const START =
+  /^(\(anonymous\) node:internal\/main\/|run node:internal\/modules\/|link node:internal\/modules\/)/;
 
 /** The tree of calls, without the time in which nothing was to do. */
 export function readProfile(json: string): Frame {
@@ -39,7 +42,7 @@ export function readProfile(json: string): Frame {
   const root: Frame = { name: 'all', selfMicros: 0, totalMicros: 0, children: new Map() };
   const walk = (node: Node, parent: Frame): void => {
     const name = nameOf(node);
-    if (IDLE.test(name) && node !== first) return;
+    if (node !== first && (IDLE.test(name) || START.test(name))) return;
     const frame = node === first ? parent : childOf(parent, name);
     frame.selfMicros += node === first ? 0 : (selfMicros.get(node.id) ?? 0);
     for (const id of node.children ?? []) {

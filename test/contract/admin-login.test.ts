@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
+import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { AdminAccess } from '../../packages/bridge/src/admin-access.ts';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
 import { ADMIN_TOKEN, type RunningBridge, startBridge } from '../support/service.ts';
+import { waitUntil } from '../support/wait.ts';
 
 let node: EmbeddedNode;
 let bridge: RunningBridge;
@@ -29,7 +31,7 @@ function post(
 }
 
 function get(path: string, cookie = ''): Promise<Response> {
-  return fetch(url + path, { headers: { cookie }, redirect: 'manual' });
+  return fetch(url + path, { headers: { cookie }, redirect: 'manual', signal: AbortSignal.timeout(20_000) });
 }
 
 async function logIn(): Promise<string> {
@@ -206,4 +208,16 @@ test('a dashboard that is open hears nothing more after the logout', async () =>
   const ended = response.text();
   await post('/dashboard/logout', { ...SAME_ORIGIN, cookie });
   assert.match(await ended, /^event: start$/m, 'the stream ends');
+});
+
+test('strangers who hold connections open do not use up the files of the process', async () => {
+  const { hostname, port } = new URL(url);
+  const sockets = Array.from({ length: 200 }, () => {
+    const socket = connect(Number(port), hostname).resume();
+    // Most of them are closed at once.
+    return socket.on('error', () => {});
+  });
+  await waitUntil(() => sockets.filter((socket) => !socket.destroyed).length <= 64, 'the others are closed');
+  for (const socket of sockets) socket.destroy();
+  await waitUntil(async () => (await get('/healthz').catch(() => null))?.status === 200, 'it answers again');
 });

@@ -43,13 +43,13 @@ async function work(client: BridgeClient, seen: Map<string, number>, stop: Abort
 
 test('two bridges behind a balancer are restarted one after the other, and no request is lost', async () => {
   const bridges = [await start(), await start()];
+  const stop = new AbortController();
   try {
     const urls = bridges.map(({ url }) => url);
     await using balancer = await startBalancer(urls);
     await waitUntil(() => balancer.ready.size === 2, 'both are ready');
     const client = new BridgeClient(balancer.url, await makeToken());
     const seen = new Map<string, number>();
-    const stop = new AbortController();
     const working = Promise.all(Array.from({ length: 8 }, () => work(client, seen, stop.signal)));
     for (const [index, url] of urls.entries()) {
       const old = bridges[index];
@@ -66,6 +66,7 @@ test('two bridges behind a balancer are restarted one after the other, and no re
     assert.deepEqual(new Set(seen.keys()), new Set(['200', '201']));
     assert.ok(versions.every((version) => version > 1));
   } finally {
+    stop.abort();
     for (const bridge of bridges) await bridge[Symbol.asyncDispose]();
   }
 });
