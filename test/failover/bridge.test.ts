@@ -61,6 +61,36 @@ test('what two copies acknowledged is readable at once after any one node is kil
   }
 });
 
+test('after two of three nodes are killed at once saves go on with one copy', async () => {
+  await using setup = await setUp();
+  const { nodes, bridge } = setup;
+  const ids = Array.from({ length: 40 }, () => makeId());
+  await Promise.all(ids.map((id) => bridge.client.put(id, { version: 1, base: null, text: id })));
+  await Promise.all([nodes[0].kill(), nodes[1].kill()]);
+  const created = await Promise.all(
+    ids.map(() => bridge.client.put(makeId(), { version: 1, base: null, text: 'new' })),
+  );
+  assert.ok(created.every(({ status, home, copies }) => status === 201 && home === 2 && copies === 1));
+  const reads = await Promise.all(ids.map((id) => bridge.client.get(id)));
+  assert.ok(reads.every(({ status }) => status === 200 || status === 404));
+  assert.ok(reads.some(({ status }) => status === 200));
+  assert.ok(Math.max(...[...created, ...reads].map(({ tookMs }) => tookMs)) < ANSWER_WITHIN_MS);
+});
+
+test('while two of three nodes only hang nothing is acknowledged by the third', async () => {
+  await using setup = await setUp();
+  const { nodes, bridge } = setup;
+  await nodes[0].stop();
+  await nodes[1].stop();
+  const saves = await Promise.all(
+    Array.from({ length: 20 }, () => bridge.client.put(makeId(), { version: 1, base: null })),
+  );
+  assert.ok(saves.every(({ status }) => status === 503));
+  assert.ok(Math.max(...saves.map(({ tookMs }) => tookMs)) < ANSWER_WITHIN_MS);
+  nodes[0].resume();
+  nodes[1].resume();
+});
+
 test('a node that is stopped keeps no request waiting and leaves the rotation', async () => {
   await using setup = await setUp();
   const { nodes, bridge } = setup;

@@ -40,6 +40,7 @@ async function find(lookup: Lookup, options: AgreementOptions): Promise<Verdict>
     await lookup.askAll(touchSeconds);
     const evidence = lookup.evidence(floor);
     const verdict = judge(evidence);
+    if (verdict.kind === 'unknown' && (await lookup.learnsOfLoss())) continue;
     if (verdict.kind === 'absent' || verdict.kind === 'unknown') return verdict;
     if (isForked(evidence, verdict.hit)) observer.count('fork');
     if (await writeBack(lookup, verdict.hit.item, options)) return verdict;

@@ -1,4 +1,5 @@
 /** Which nodes are up, suspected, down or probing, and by what evidence. Clock, random and probes are given. */
+import { Inquiries, isRefusal } from './inquiries.ts';
 import type { Clock, NodeErrorKind } from './node.ts';
 
 export type NodeState = 'up' | 'suspected' | 'down' | 'probing';
@@ -49,6 +50,8 @@ interface Entry {
   reason: string;
   /** When it was last known to answer; its memory may be lost some time after. */
   outSince: number;
+  /** Its process is known to have ended since, and its memory with it. */
+  isDead: boolean;
   softFailures: number;
   failedProbes: number;
   goodProbes: number;
@@ -64,10 +67,12 @@ interface Entry {
 export class Health {
   readonly #options: HealthOptions;
   readonly #entries: Map<number, Entry> = new Map();
+  readonly #inquiries: Inquiries;
   #isStopped = false;
 
   constructor(options: HealthOptions) {
     this.#options = options;
+    this.#inquiries = new Inquiries(options.probe);
   }
 
   /** Starts to watch a node; it is used after its first good probe. Resolves when that probe has ended. */
@@ -79,6 +84,7 @@ export class Health {
       since: now,
       reason: 'not asked yet',
       outSince: now,
+      isDead: false,
       softFailures: 0,
       failedProbes: 0,
       goodProbes: 0,
@@ -109,12 +115,17 @@ export class Health {
     return state === 'up' || state === 'suspected';
   }
 
-  /** Whether the node has been out for so long that nothing in its memory is counted on. */
+  /** Whether nothing in the node's memory is counted on: its process has ended, or it has been out for long. */
   isLost(index: number): boolean {
     const entry = this.#entries.get(index);
     if (entry === undefined) return true;
     if (this.isAvailable(index)) return false;
-    return this.#options.clock.now() - entry.outSince >= this.#options.lossGraceMs;
+    return entry.isDead || this.#options.clock.now() - entry.outSince >= this.#options.lossGraceMs;
+  }
+
+  /** Resolves when it is known of all nodes that have just fallen whether their processes have ended. */
+  async inquiries(): Promise<void> {
+    await this.#inquiries.settled();
   }
 
   /** State, since when ({@link Clock.now}) and why, of each node. */
@@ -141,8 +152,11 @@ export class Health {
    */
   failed(index: number, kind: NodeErrorKind): void {
     const entry = this.#entries.get(index);
-    if (entry === undefined || !this.isAvailable(index)) return;
+    if (entry === undefined) return;
+    if (kind === 'refused' && entry.state !== 'probing') entry.isDead = true;
+    if (!this.isAvailable(index)) return;
     if (kind === 'refused') this.#putDown(entry, 'connection refused');
+    else if (kind === 'unreachable') this.#putDown(entry, 'no connection');
     else if (kind === 'auth') this.#putDown(entry, 'authentication failed');
     else if (kind === 'timeout' || kind === 'protocol') this.#countSoft(entry, kind);
   }
@@ -199,6 +213,12 @@ export class Health {
     entry.goodProbes = 0;
     this.#change(entry, 'down', reason);
     this.#schedule(entry, this.#pauseMs(entry));
+    // That it has not ended is no reason to use it again.
+    if (!entry.isDead && !this.#isStopped) {
+      this.#inquiries.start(entry.index, () => {
+        if (entry.state === 'down') entry.isDead = true;
+      });
+    }
   }
 
   #schedule(entry: Entry, delayMs: number): void {
@@ -243,6 +263,7 @@ export class Health {
     await this.#options.admit(entry.index);
     if (!this.#isWatched(entry)) return;
     entry.hasBeenUp = true;
+    entry.isDead = false;
     entry.upSince = this.#options.clock.now();
     entry.softFailures = 0;
     this.#change(
@@ -256,6 +277,7 @@ export class Health {
     if (!this.#isWatched(entry)) return;
     entry.goodProbes = 0;
     entry.failedProbes += 1;
+    if (isRefusal(error)) entry.isDead = true;
     const why = error instanceof Error ? error.message : 'unknown failure';
     if (entry.state !== 'down') this.#change(entry, 'down', `probe: ${why}`);
     this.#schedule(entry, this.#pauseMs(entry));

@@ -87,6 +87,23 @@ export class Lookup {
     return !hasJustFailed || this.isQuorum(indexes);
   }
 
+  /**
+   * For when the nodes that are left are not enough: waits for what is just being found out about nodes that have
+   * fallen, and tells whether it became known of one of the session's that its memory is lost.
+   */
+  async learnsOfLoss(): Promise<boolean> {
+    const { cluster, clock } = this.#context;
+    const countLost = (): number => this.evidence(null).window.filter(({ isLost }) => isLost).length;
+    const before = countLost();
+    let cancel = (): void => {};
+    const timeIsUp = new Promise<void>((resolve) => {
+      cancel = clock.after(this.#timeLeft(), resolve);
+    });
+    await Promise.race([cluster.learnDeaths(), timeIsUp]);
+    cancel();
+    return countLost() > before;
+  }
+
   #firstNodes(): Candidate[] {
     const { cluster, copies } = this.#context;
     return this.placement.window
@@ -98,11 +115,11 @@ export class Lookup {
   /** What is known now, for a reader who accepts no version below `floor`. */
   evidence(floor: number | null): Evidence {
     const { cluster, copies } = this.#context;
-    const window = this.placement.window.map((candidate) =>
-      this.#failed.has(candidate.index)
-        ? { ...candidate, isAvailable: false, isLost: cluster.candidate(candidate.index)?.isLost ?? true }
-        : candidate,
-    );
+    const window = this.placement.window.map((candidate) => ({
+      ...candidate,
+      isAvailable: candidate.isAvailable && !this.#failed.has(candidate.index),
+      isLost: cluster.candidate(candidate.index)?.isLost ?? true,
+    }));
     return { window, answers: this.answers, copies, floor };
   }
 

@@ -48,7 +48,11 @@ export class Save {
       }
       mustLook = true;
       const [anchor] = this.#lookup.copies;
-      if (anchor === undefined || !this.#lookup.isQuorum(this.#lookup.copies)) break;
+      if (anchor === undefined) break;
+      if (!this.#lookup.isQuorum(this.#lookup.copies)) {
+        if (await this.#lookup.learnsOfLoss()) continue;
+        break;
+      }
       if (await this.#store(anchor)) return this.#copy(anchor);
     }
     return this.#nowhere();
@@ -97,7 +101,8 @@ export class Save {
     for (;;) {
       const { copies, hasTimeLeft } = this.#lookup;
       const missing = copies.filter((index) => !holders.includes(index));
-      if (missing.length === 0 || !hasTimeLeft || !this.#lookup.isQuorum([...holders, ...missing])) break;
+      if (missing.length === 0 || !hasTimeLeft) break;
+      if (!this.#lookup.isQuorum([...holders, ...missing]) && !(await this.#lookup.learnsOfLoss())) break;
       const results = await Promise.all(missing.map((index) => this.#copyTo(index)));
       for (const result of results) {
         if (typeof result === 'number') holders.push(result);
@@ -105,10 +110,15 @@ export class Save {
       }
     }
     this.#doubtOthers(holders);
-    if (this.#lookup.isQuorum(holders)) return { kind: 'stored', holders };
+    if (this.#lookup.isQuorum(holders) || (await this.#hasQuorumAfterLoss(holders)))
+      return { kind: 'stored', holders };
     // Nodes stay full for long: what is left on others would keep readers from agreeing.
     if (this.#lookup.hasMetFullNode) await this.#undo(this.#replaced);
     return this.#nowhere();
+  }
+
+  async #hasQuorumAfterLoss(holders: readonly number[]): Promise<boolean> {
+    return (await this.#lookup.learnsOfLoss()) && this.#lookup.isQuorum(holders);
   }
 
   /** A node that was passed over may be up again in a moment, with what it held before. */
