@@ -370,6 +370,24 @@ test('while data is carried, a request finds out about the outage once', async (
   assert.equal(net.count - before, 2);
 });
 
+test('fresh asks a bridge also when the cookie carries data that this instance has brought home', async () => {
+  const { net, clock, browser, start } = setUp();
+  const [one, other] = [start(), start()];
+  await change(one, browser, (session) => (session.views = 1));
+  net.set('refuse');
+  await change(one, browser, (session) => (session.views = 2));
+  net.set(null);
+  clock.advance(6);
+  // The answers get lost: the browser still has the cookie of the outage.
+  const lost = { headers: new Headers() };
+  assert.equal((await one.manager.getSession(browser.request(), lost)).views, 2);
+  const session = await other.manager.getSession(browser.request(), lost);
+  session.views = 3;
+  await session.save();
+  const again = await one.manager.getSession(browser.request(), { ...lost, fresh: true });
+  assert.equal(again.views, 3);
+});
+
 test('all copies of the module in one process share one memory', async () => {
   const { net, browser, start } = setUp();
   const holder = {};

@@ -331,7 +331,7 @@ test('what was on two nodes whose processes have ended is absent, and may be res
 });
 
 test('a node that only one bridge finds unreachable is waited for', async () => {
-  const { nodes, clock, bridge } = setUpNodes(3);
+  const { clock, bridge } = setUpNodes(3);
   const cutOff = new Set<number>();
   const one = await bridge(cutOff);
   const other = await bridge();

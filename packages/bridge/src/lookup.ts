@@ -95,12 +95,13 @@ export class Lookup {
     const { cluster, clock } = this.#context;
     const countLost = (): number => this.evidence(null).window.filter(({ isLost }) => isLost).length;
     const before = countLost();
-    let cancel = (): void => {};
-    const timeIsUp = new Promise<void>((resolve) => {
-      cancel = clock.after(this.#timeLeft(), resolve);
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(this.#timeLeft(), resolve);
+      void cluster.learnDeaths().then(() => {
+        cancel();
+        resolve();
+      });
     });
-    await Promise.race([cluster.learnDeaths(), timeIsUp]);
-    cancel();
     return countLost() > before;
   }
 
