@@ -234,6 +234,21 @@ test('a bridge that still has a node up shows what another bridge saved without 
   assert.equal(await read(two, { id: ID }), 'record 2 @0');
 });
 
+test('a bridge that has lost sight of two of the first nodes does not show what the third had before', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(two, { id: ID, version: 1, base: null });
+  await overwrite(nodes[2], ID, 'record 1');
+  await save(two, { id: ID, version: 2, base: 1 });
+  for (const index of [0, 1]) cutOff.add(index);
+  assert.equal(await read(one, { id: ID, floor: 1 }), 'unknown');
+  // It is still down for this bridge alone, and now counts as lost.
+  await clock.advance(31_000);
+  assert.equal(await read(one, { id: ID, floor: 1 }), 'record 1 @2');
+});
+
 test('a bridge that still has a node up knows of a logout that another bridge carried out without it', async () => {
   const { bridge } = setUpNodes(3);
   const cutOff = new Set<number>();

@@ -77,17 +77,6 @@ export class Lookup {
   }
 
   /**
-   * Whether these nodes' answers can be believed. A quorum's always can. Others can when the rest of the first
-   * nodes are down: then nobody writes without a quorum. What failed only in this request is up for others.
-   */
-  isEnoughToRead(indexes: Iterable<number>): boolean {
-    const hasJustFailed = this.#firstNodes().some(
-      ({ index, isAvailable }) => isAvailable && (this.#failed.has(index) || this.#full.has(index)),
-    );
-    return !hasJustFailed || this.isQuorum(indexes);
-  }
-
-  /**
    * For when the nodes that are left are not enough: waits for what is just being found out about nodes that have
    * fallen, and tells whether it became known of one of the session's that its memory is lost.
    */
