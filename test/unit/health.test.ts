@@ -173,18 +173,37 @@ test('memory counts as lost after the grace, and not while the node is up', asyn
   assert.equal(health.isLost(1), false);
 });
 
-test('a refused connection proves at once that the memory is lost, until the node is back', async () => {
-  const { clock, health, alive } = await setUp(3);
+test('a process that has ended counts as lost, as long as its machine says so', async () => {
+  const { clock, health, alive, endings } = await setUp(3);
   alive.delete(0);
+  endings.splice(0, 1, 'refused');
   health.failed(0, 'refused');
+  await health.learnDeaths();
   assert.equal(health.isLost(0), true);
+  await clock.advance(600);
+  assert.equal(health.isLost(0), false, 'the proof is old');
+  await health.learnDeaths();
+  assert.equal(health.isLost(0), true, 'and was renewed');
+  await clock.advance(1_200);
+  // Another process: other bridges may already write to it.
   alive.add(0);
-  await clock.advance(2_000);
-  assert.equal(health.isAvailable(0), true);
-  assert.equal(health.isLost(0), false);
+  await health.learnDeaths();
+  assert.deepEqual([health.isLost(0), health.isAvailable(0)], [false, false]);
+  await clock.advance(250);
+  assert.equal(health.isAvailable(0), true, 'it need not wait for its next probe');
+});
+
+test('what only breaks or cannot be reached is no proof', async () => {
+  const { clock, health, alive, endings } = await setUp(3);
   alive.delete(0);
+  endings.splice(0, 1, 'refused', 'unreachable');
   health.failed(0, 'unreachable');
+  await health.learnDeaths();
+  await clock.advance(600);
+  await health.learnDeaths();
   assert.equal(health.isLost(0), false);
+  await clock.advance(30_000);
+  assert.equal(health.isLost(0), true, 'the grace is over');
 });
 
 test('a node whose connections break is asked at once whether its process has ended', async () => {
@@ -194,14 +213,14 @@ test('a node whose connections break is asked at once whether its process has en
   endings.splice(0, 1, 'closed', 'refused');
   health.connectionLost(0);
   assert.equal(health.isLost(0), false);
-  await health.inquiries();
+  await health.learnDeaths();
   assert.equal(health.isLost(0), true);
   health.connectionLost(1);
-  await health.inquiries();
+  await health.learnDeaths();
   assert.deepEqual([health.isLost(1), health.isAvailable(1)], [false, false]);
 });
 
-test('a process that ends while its node is down counts as lost from the next probe on', async () => {
+test('a process that ends while its node is down counts as lost when somebody needs to know', async () => {
   const { clock, health, alive, endings } = await setUp(3);
   alive.delete(0);
   for (let count = 0; count < 3; count += 1) health.failed(0, 'timeout');
@@ -209,6 +228,7 @@ test('a process that ends while its node is down counts as lost from the next pr
   assert.equal(health.isLost(0), false);
   endings.splice(0, 1, 'refused');
   await clock.advance(4_000);
+  await health.learnDeaths();
   assert.equal(health.isLost(0), true);
 });
 

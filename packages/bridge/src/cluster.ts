@@ -175,9 +175,9 @@ export class Cluster {
     this.#health.toldDown(index, reason);
   }
 
-  /** Resolves when it is known of the nodes that have just fallen whether their processes have ended. */
-  async learnDeaths(): Promise<void> {
-    await this.#health.inquiries();
+  /** Resolves when it is known of the nodes that are out whether their processes have ended. */
+  learnDeaths(): Promise<void> {
+    return this.#health.learnDeaths();
   }
 
   /** No node could be used for a request: look for one now. */

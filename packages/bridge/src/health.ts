@@ -1,5 +1,5 @@
 /** Which nodes are up, suspected, down or probing, and by what evidence. Clock, random and probes are given. */
-import { Inquiries, isRefusal } from './inquiries.ts';
+import { Deaths } from './deaths.ts';
 import type { Clock, NodeErrorKind } from './node.ts';
 
 export type NodeState = 'up' | 'suspected' | 'down' | 'probing';
@@ -48,10 +48,6 @@ interface Entry {
   state: NodeState;
   since: number;
   reason: string;
-  /** When it was last known to answer; its memory may be lost some time after. */
-  outSince: number;
-  /** Its process is known to have ended since, and its memory with it. */
-  isDead: boolean;
   softFailures: number;
   failedProbes: number;
   goodProbes: number;
@@ -67,12 +63,13 @@ interface Entry {
 export class Health {
   readonly #options: HealthOptions;
   readonly #entries: Map<number, Entry> = new Map();
-  readonly #inquiries: Inquiries;
+  readonly #deaths: Deaths;
   #isStopped = false;
 
   constructor(options: HealthOptions) {
     this.#options = options;
-    this.#inquiries = new Inquiries(options.probe);
+    const { clock, lossGraceMs, probe } = options;
+    this.#deaths = new Deaths({ clock, lossGraceMs, probe, onRestart: (index) => this.#restarted(index) });
   }
 
   /** Starts to watch a node; it is used after its first good probe. Resolves when that probe has ended. */
@@ -83,8 +80,6 @@ export class Health {
       state: 'probing',
       since: now,
       reason: 'not asked yet',
-      outSince: now,
-      isDead: false,
       softFailures: 0,
       failedProbes: 0,
       goodProbes: 0,
@@ -96,12 +91,14 @@ export class Health {
       cancelProbe: () => {},
     };
     this.#entries.set(index, entry);
+    this.#deaths.answered(index);
     return this.#runProbe(entry);
   }
 
   remove(index: number): void {
     this.#entries.get(index)?.cancelProbe();
     this.#entries.delete(index);
+    this.#deaths.forget(index);
   }
 
   /** Ends all probing for good. */
@@ -117,15 +114,12 @@ export class Health {
 
   /** Whether nothing in the node's memory is counted on: its process has ended, or it has been out for long. */
   isLost(index: number): boolean {
-    const entry = this.#entries.get(index);
-    if (entry === undefined) return true;
-    if (this.isAvailable(index)) return false;
-    return entry.isDead || this.#options.clock.now() - entry.outSince >= this.#options.lossGraceMs;
+    return !this.isAvailable(index) && this.#deaths.isLost(index);
   }
 
-  /** Resolves when it is known of all nodes that have just fallen whether their processes have ended. */
-  async inquiries(): Promise<void> {
-    await this.#inquiries.settled();
+  /** Resolves when it is known of all nodes that are out whether their processes have ended. */
+  learnDeaths(): Promise<void> {
+    return this.#deaths.learn();
   }
 
   /** State, since when ({@link Clock.now}) and why, of each node. */
@@ -152,9 +146,7 @@ export class Health {
    */
   failed(index: number, kind: NodeErrorKind): void {
     const entry = this.#entries.get(index);
-    if (entry === undefined) return;
-    if (kind === 'refused' && entry.state !== 'probing') entry.isDead = true;
-    if (!this.isAvailable(index)) return;
+    if (entry === undefined || !this.isAvailable(index)) return;
     if (kind === 'refused') this.#putDown(entry, 'connection refused');
     else if (kind === 'unreachable') this.#putDown(entry, 'no connection');
     else if (kind === 'auth') this.#putDown(entry, 'authentication failed');
@@ -207,18 +199,20 @@ export class Health {
   #putDown(entry: Entry, reason: string): void {
     const now = this.#options.clock.now();
     entry.flaps = now - entry.upSince < FLAP_WINDOW_MS && entry.hasBeenUp ? entry.flaps + 1 : 0;
-    entry.outSince = now;
     entry.softFailures = 0;
     entry.failedProbes = 0;
     entry.goodProbes = 0;
     this.#change(entry, 'down', reason);
     this.#schedule(entry, this.#pauseMs(entry));
-    // That it has not ended is no reason to use it again.
-    if (!entry.isDead && !this.#isStopped) {
-      this.#inquiries.start(entry.index, () => {
-        if (entry.state === 'down') entry.isDead = true;
-      });
-    }
+    this.#deaths.answered(entry.index);
+    // That its process has not ended is no reason to use it again.
+    if (!this.#isStopped) this.#deaths.inquire(entry.index);
+  }
+
+  /** A node that was given up answers to an inquiry: it is needed, so it does not wait for its next probe. */
+  #restarted(index: number): void {
+    const entry = this.#entries.get(index);
+    if (entry?.state === 'down') this.#schedule(entry, PROBE_CONFIRM_MS);
   }
 
   #schedule(entry: Entry, delayMs: number): void {
@@ -243,6 +237,7 @@ export class Health {
     entry.lastProbeAt = this.#options.clock.now();
     try {
       await this.#options.probe(entry.index);
+      if (this.#isWatched(entry)) this.#deaths.answered(entry.index);
       await this.#passed(entry);
     } catch (error) {
       this.#missed(entry, error);
@@ -263,7 +258,7 @@ export class Health {
     await this.#options.admit(entry.index);
     if (!this.#isWatched(entry)) return;
     entry.hasBeenUp = true;
-    entry.isDead = false;
+    this.#deaths.forget(entry.index);
     entry.upSince = this.#options.clock.now();
     entry.softFailures = 0;
     this.#change(
@@ -277,7 +272,7 @@ export class Health {
     if (!this.#isWatched(entry)) return;
     entry.goodProbes = 0;
     entry.failedProbes += 1;
-    if (isRefusal(error)) entry.isDead = true;
+    this.#deaths.failed(entry.index, error);
     const why = error instanceof Error ? error.message : 'unknown failure';
     if (entry.state !== 'down') this.#change(entry, 'down', `probe: ${why}`);
     this.#schedule(entry, this.#pauseMs(entry));

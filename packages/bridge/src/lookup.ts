@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { type Candidate, place, type Placement } from './placement.ts';
+import { place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -66,14 +66,20 @@ export class Lookup {
   }
 
   /**
-   * Whether every writer who has a quorum meets every other one at one of these nodes: two of the session's first
-   * three, with two copies. Nodes whose memory counts as lost have left the first.
+   * Whether every writer who has a quorum meets every other one at one of these nodes: they are most of the session's
+   * first nodes, of which there is one more than copies. Nodes whose memory counts as lost are none of them.
+   * Where there are only two nodes at all, one is enough.
    */
   isQuorum(indexes: Iterable<number>): boolean {
-    const first = this.#firstNodes();
+    const { cluster, copies } = this.#context;
+    const members = this.placement.window
+      .flatMap(({ index }) => cluster.candidate(index) ?? [])
+      .filter(({ isDraining }) => !isDraining);
+    const first = members.filter(({ isLost }) => !isLost).slice(0, copies + 1);
     const taken = new Set(indexes);
     const met = first.filter(({ index }) => taken.has(index)).length;
-    return met >= Math.min(this.#context.copies, first.length - 1);
+    const most = members.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
+    return met >= Math.min(copies, most, first.length);
   }
 
   /**
@@ -92,14 +98,6 @@ export class Lookup {
       });
     });
     return countLost() > before;
-  }
-
-  #firstNodes(): Candidate[] {
-    const { cluster, copies } = this.#context;
-    return this.placement.window
-      .flatMap(({ index }) => cluster.candidate(index) ?? [])
-      .filter(({ isLost, isDraining }) => !isLost && !isDraining)
-      .slice(0, copies + 1);
   }
 
   /** What is known now, for a reader who accepts no version below `floor`. */
