@@ -112,8 +112,7 @@ export class Save {
     this.#doubtOthers(holders);
     if (this.#lookup.isQuorum(holders) || (await this.#hasQuorumAfterLoss(holders)))
       return { kind: 'stored', holders };
-    // Nodes stay full for long: what is left on others would keep readers from agreeing.
-    if (this.#lookup.hasMetFullNode) await this.#undo(this.#replaced);
+    // It is not taken back: a reader may have been shown it meanwhile.
     return this.#nowhere();
   }
 
@@ -162,20 +161,19 @@ export class Save {
    * record stands; whoever sent this save sees in that record whether it knew it.
    */
   async #yield(hit: Hit): Promise<SaveOutcome> {
-    const outcomes = await this.#undo(hit.item);
+    const outcomes = await this.#replaceWith(hit.item);
     if (isTombstone(hit.item)) return { kind: 'gone', hit };
     if (outcomes.some(({ stored }) => stored)) this.#observer.count('fork');
     return { kind: 'conflict', hit };
   }
 
-  /** Puts the item, where there is one, in the place of this save wherever that still stands. */
-  async #undo(item: Item | null): Promise<readonly WriteOutcome[]> {
-    if (item === null) return [];
+  /** Puts the item in the place of this save wherever that still stands. */
+  async #replaceWith(item: Item): Promise<readonly WriteOutcome[]> {
     const ours = [...this.#lookup.answers.values()].filter(
       (answer) => answer.item !== null && this.#isOurs(answer.item),
     );
     const { version, value } = item;
-    const earlier: NewItem = { version, value, ttlSeconds: this.#agreement.ttlSeconds(item) };
-    return Promise.all(ours.map((answer) => this.#lookup.write(answer.index, earlier, answer.item)));
+    const other: NewItem = { version, value, ttlSeconds: this.#agreement.ttlSeconds(item) };
+    return Promise.all(ours.map((answer) => this.#lookup.write(answer.index, other, answer.item)));
   }
 }
