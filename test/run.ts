@@ -12,6 +12,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { finished } from 'node:stream/promises';
 import { requireProgram } from './support/install.ts';
+import { findLeaks } from './support/log-check.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
 /** Longest time for one test file, milliseconds. */
@@ -30,6 +31,7 @@ if (files.length === 0) {
 // Once, before the files start: two of them must not install the same thing at the same time.
 try {
   requireProgram('memcached');
+  if (files.some((file) => relative('test', file).startsWith('browser'))) requireProgram('chromium');
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);
@@ -43,10 +45,17 @@ tests.on('test:summary', (summary) => {
   count.failed = summary.counts.tests - summary.counts.passed - summary.counts.skipped - summary.counts.todo;
   count.skipped = summary.counts.skipped + summary.counts.todo;
 });
+/** Whatever a test or what it runs prints: no session id, record or token may be in it. */
+const leaks: string[] = [];
+for (const stream of ['test:stdout', 'test:stderr'] as const)
+  tests.on(stream, ({ file, message }) => {
+    for (const leak of findLeaks(message, [])) leaks.push(`${file}: ${leak.trim()}`);
+  });
 const report = tests.compose(spec);
 report.pipe(process.stdout);
 await finished(report);
 
+if (leaks.length > 0) console.error(`The output tells too much:\n${leaks.join('\n')}`);
 const skipped = count.skipped > 0 ? `, ${count.skipped} skipped` : '';
 console.log(`${count.passed} passed, ${count.failed} failed${skipped}`);
-process.exitCode = count.failed === 0 && count.passed > 0 ? 0 : 1;
+process.exitCode = count.failed === 0 && count.passed > 0 && leaks.length === 0 ? 0 : 1;

@@ -19,6 +19,8 @@ export interface ProcessPlan {
 
 const HEALTHY_WITHIN_MS = 60_000;
 const STOP_WITHIN_MS = 5_000;
+/** Lines of output that are remembered. */
+const MOST_LINES = 200;
 
 /** Groups that must be ended with this process, whatever ends it. */
 const groups = new Set<number>();
@@ -43,6 +45,11 @@ export class ManagedProcess {
 
   get isFrozen(): boolean {
     return this.#isFrozen;
+  }
+
+  /** The last lines that it has printed. */
+  get lastLines(): readonly string[] {
+    return this.#lastLines;
   }
 
   get pid(): number | null {
@@ -119,13 +126,16 @@ export class ManagedProcess {
       if (await this.plan.isHealthy()) return;
       await sleep(50);
     }
-    const output = this.#lastLines.map((line) => `  ${line}`).join('\n');
+    const output = this.#lastLines
+      .slice(-20)
+      .map((line) => `  ${line}`)
+      .join('\n');
     await this.kill();
     throw new Error(`${this.plan.name} did not start.\n${output}`);
   }
 
   #heard(line: string): void {
-    this.#lastLines = [...this.#lastLines, line].slice(-20);
+    this.#lastLines = [...this.#lastLines, line].slice(-MOST_LINES);
     this.plan.onLine?.(line);
   }
 

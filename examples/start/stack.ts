@@ -23,9 +23,11 @@ export interface StackEvent {
   readonly text: string;
 }
 
-/** The app that the instances run: it is built, and its Next.js is found from its folder. */
+/** The app that the instances run; its Next.js is found from its folder. */
 export interface StackApp {
   readonly folder: string;
+  /** `dev` for Next.js's development server; otherwise the app must be built. */
+  readonly mode?: 'start' | 'dev';
   /** Added to the environment of every instance. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -120,13 +122,14 @@ export class Stack {
   }
 
   #planInstance(index: number, port: number): ManagedProcess {
+    const { folder, mode = 'start', env } = this.#app;
     return new ManagedProcess({
       name: `instance ${port}`,
       command: process.execPath,
-      args: [findNext(this.#app.folder), 'start', '--hostname', 'localhost', '--port', String(port)],
-      cwd: this.#app.folder,
+      args: [findNext(folder), mode, '--hostname', 'localhost', '--port', String(port)],
+      cwd: folder,
       env: {
-        ...this.#app.env,
+        ...env,
         SESSION_SECRET: this.#sessionSecret,
         BRIDGE_SECRET: this.#bridgeSecret,
         BRIDGE_URL: `http://127.0.0.1:${this.ports.bridge}`,

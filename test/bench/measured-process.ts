@@ -53,6 +53,16 @@ export class MeasuredProcess {
     }
   }
 
+  /** As a crash. */
+  async kill(): Promise<void> {
+    await this.#process.kill();
+  }
+
+  /** SIGSTOP: it hangs until it is stopped. */
+  freeze(): void {
+    this.#process.freeze();
+  }
+
   async stop(): Promise<void> {
     await this.#process.stop();
   }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Contestant, Sample } from './measure.ts';
-import { type MeasuredProcess, pin } from './measured-process.ts';
+import { type Core, type MeasuredProcess, pin } from './measured-process.ts';
 import { requireTool } from './tools.ts';
 
 export interface Load {
@@ -14,6 +14,8 @@ export interface Load {
   readonly script?: () => Promise<string>;
   readonly connections?: number;
   readonly seconds?: number;
+  /** Where the load comes from. */
+  readonly core?: Core;
 }
 
 /** What wrk counted. */
@@ -53,14 +55,15 @@ export async function load({
   script = async () => '',
   connections = CONNECTIONS,
   seconds = SECONDS,
+  core = 'rest',
 }: Load): Promise<Counted> {
   const wrk = requireTool('wrk');
   const folder = mkdtempSync(join(tmpdir(), 'memsession-bench-'));
   try {
     const file = join(folder, 'load.lua');
     writeFileSync(file, (await script()) + TAIL);
-    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '-s', file, url];
-    const [command, all] = pin('rest', wrk.path, args);
+    const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', '-s', file, url];
+    const [command, all] = pin(core, wrk.path, args);
     const { stdout } = await execute(command, all, { env: { ...process.env, ...wrk.env } });
     return read(stdout, url);
   } finally {

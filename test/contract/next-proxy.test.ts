@@ -107,6 +107,21 @@ test('what a guard saves is set on every request, and seen by the handler', asyn
   assert.ok(forwarded?.includes(`__Host-session-at=${after.get('__Host-session-at')}`));
 });
 
+test('of a seal that came twice, the handler gets the one whose session it is', async () => {
+  const { next, cookies: due } = await setUp();
+  const { cookies } = await pass(next, due);
+  const seal = cookies.get('__Host-session');
+  const guard: Guard = async (request) => {
+    await (await next.sessions.getSession(request)).update((data) => (data.views = 1));
+  };
+  const cookie = [...cookies, ['__Host-session', 'another'], ['__Host-session-at', '9.9.x']]
+    .map((pair) => pair.join('='))
+    .join('; ');
+  const passage = await pass(next, cookies, { guard, init: { method: 'POST', headers: { cookie } } });
+  const hint = passage.cookies.get('__Host-session-at');
+  assert.equal(passage.forwarded, `theme=dark; __Host-session=${seal}; __Host-session-at=${hint}`);
+});
+
 test('a guard’s session is the one that is renewed, by whichever call it asks', async () => {
   const { next, net, cookies } = await setUp();
   const before = net.count;

@@ -274,6 +274,24 @@ test('full nodes are told as 507 and keep the old record', async () => {
   );
 });
 
+test('a record that the nodes take for too large is told as 413 and changes nothing', async () => {
+  await using setup = await setUp(['-I', '256k', '-o', 'slab_chunk_max=256']);
+  const { bridge } = setup;
+  const id = makeId();
+  assert.equal((await bridge.client.put(id, { version: 1, base: null, text: 'small' })).status, 201);
+  const grown = await bridge.client.put(id, { version: 2, base: 1, text: 'x'.repeat(300_000) });
+  assert.equal(grown.status, 413);
+  assert.equal(
+    (await bridge.client.put(makeId(), { version: 1, base: null, text: 'x'.repeat(300_000) })).status,
+    413,
+  );
+  assert.equal((await bridge.client.get(id)).text, 'small');
+  assert.deepEqual(
+    [0, 1, 2].map((index) => stateOf(bridge, index)),
+    ['up', 'up', 'up'],
+  );
+});
+
 test('a touch keeps every copy alive, not only the one at home', async () => {
   await using setup = await setUp();
   const { nodes, bridge } = setup;

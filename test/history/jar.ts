@@ -30,6 +30,14 @@ export class Jar {
     };
   }
 
+  /** The same cookies at this moment, as in a tab that was forgotten or a copy that somebody made. */
+  clone(): Jar {
+    const copy = new Jar();
+    for (const [name, value] of this.#cookies) copy.#cookies.set(name, value);
+    for (const [seal, session] of this.#sessions) copy.#sessions.set(seal, session);
+    return copy;
+  }
+
   /** Takes the cookies of an answer about this session, in their order. */
   take(lines: readonly string[], session: string | null): void {
     for (const line of lines) {

@@ -5,7 +5,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { BRIDGE_SECRET, makeToken } from './app.ts';
 import { LogCheck } from './log-check.ts';
-import { ADMIN_TOKEN, BridgeClient } from './service.ts';
+import { ADMIN_TOKEN, BridgeClient, readAllNumbers } from './service.ts';
 import { waitUntil } from './wait.ts';
 
 const MAIN = fileURLToPath(new URL('../../packages/bridge/dist/main.js', import.meta.url));
@@ -52,7 +52,7 @@ export async function startBridgeProcess(options: BridgeProcessOptions = {}): Pr
   const { nodes = [], below = [], args = [], main = MAIN } = options;
   const [program, ...before] = [...below, process.execPath];
   const child = spawn(program ?? process.execPath, [...before, main, ...args], {
-    stdio: ['ignore', 'pipe', 'inherit'],
+    stdio: ['ignore', 'pipe', 'pipe'],
     env: {
       PATH: process.env['PATH'],
       ...(nodes.length > 0 ? { MEMCACHED_NODES: nodes.map((port) => `127.0.0.1:${port}`).join(',') } : {}),
@@ -71,6 +71,10 @@ export async function startBridgeProcess(options: BridgeProcessOptions = {}): Pr
   createInterface({ input: child.stdout }).on('line', (line) => {
     check.write(`${line}\n`);
     log.push(parseLine(line));
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    check.write(chunk.toString());
+    process.stderr.write(chunk);
   });
   const ended = once(child, 'exit').then(([code]) => {
     running.delete(child);
@@ -96,6 +100,9 @@ export async function startBridgeProcess(options: BridgeProcessOptions = {}): Pr
     admin: (method, path, body) => askAdmin(adminUrl, { method, path, body }),
     signal: (signal) => void child.kill(signal),
     [Symbol.asyncDispose]: async () => {
+      // One that the test has ended shows nothing any more.
+      const numbers = child.exitCode === null ? await readAllNumbers(adminUrl).catch(() => []) : [];
+      for (const text of numbers) check.write(`${text}\n`);
       child.kill('SIGINT');
       const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
       await ended;

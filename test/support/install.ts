@@ -1,13 +1,25 @@
 /** Finds the programs that tests run, or installs them through the system's package manager where it may. */
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, copyFileSync, globSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { withLock } from './lock.ts';
 
-export type Program = 'memcached' | 'chromium';
+/** By the Debian package that each is in. */
+const PACKAGES = {
+  memcached: 'memcached',
+  chromium: 'chromium',
+  promtool: 'prometheus',
+  'systemd-analyze': 'systemd',
+} as const;
 
+export type Program = keyof typeof PACKAGES;
+
+/** Their packages start services, which nobody wants on a machine that only tests; so they are only taken out. */
+const TAKEN_OUT: ReadonlySet<Program> = new Set(['promtool']);
+const TAKEN_TO = new URL('../../node_modules/.cache/programs', import.meta.url).pathname;
 /** Places that are not in every PATH. */
-const MORE_PLACES = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/opt/homebrew/bin'];
+const MORE_PLACES = ['/usr/local/bin', '/usr/bin', '/usr/sbin', '/bin', '/opt/homebrew/bin', TAKEN_TO];
 
 /**
  * The program's path. Installs it when it is missing and apt-get can be used without a question.
@@ -22,7 +34,7 @@ export function requireProgram(program: Program): string {
   if (installed !== null) return installed;
   throw new Error(
     `The tests need the program "${program}", which is not installed${problem === null ? '' : ` (${problem})`}. ` +
-      `Install it, e.g. "sudo apt-get install ${program}" or "brew install ${program}", and make sure it is in PATH.`,
+      `Install it, e.g. "sudo apt-get install ${PACKAGES[program]}" or "brew install ${PACKAGES[program]}", and make sure it is in PATH.`,
   );
 }
 
@@ -49,12 +61,32 @@ function isExecutable(path: string): boolean {
 function install(program: Program): string | null {
   const aptGet = findProgram('apt-get');
   if (aptGet === null) return 'there is no apt-get to install it with';
+  if (TAKEN_OUT.has(program) && takeOut(program, aptGet)) return null;
   const prefix = commandPrefix();
   if (prefix === null) return 'installing it needs root, or sudo without a password';
   console.log(`Installing ${program} …`);
   const isUpdated = runQuietly([...prefix, aptGet, 'update']);
-  if (runQuietly([...prefix, aptGet, 'install', '-y', '--no-install-recommends', program])) return null;
+  const isInstalled = TAKEN_OUT.has(program)
+    ? takeOut(program, aptGet)
+    : runQuietly([...prefix, aptGet, 'install', '-y', '--no-install-recommends', PACKAGES[program]]);
+  if (isInstalled) return null;
   return isUpdated ? 'apt-get could not install it' : 'apt-get update failed';
+}
+
+/** Takes one program out of its package, which needs no rights. */
+function takeOut(program: Program, aptGet: string): boolean {
+  const folder = mkdtempSync(join(tmpdir(), 'memsession-program-'));
+  try {
+    // Where the lists of packages are missing this fails, and is tried again when they are there.
+    if (spawnSync(aptGet, ['download', PACKAGES[program]], { cwd: folder }).status !== 0) return false;
+    const [file = ''] = globSync('*.deb', { cwd: folder });
+    if (!runQuietly(['dpkg-deb', '--extract', join(folder, file), folder])) return false;
+    mkdirSync(TAKEN_TO, { recursive: true });
+    copyFileSync(join(folder, 'usr/bin', program), join(TAKEN_TO, program));
+    return true;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** What goes before a command that needs root, or null when root cannot be had. */

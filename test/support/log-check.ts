@@ -1,4 +1,4 @@
-/** Reads a bridge's log as it is written, and finds what must never be in it. */
+/** Finds in logs, metrics and other output what must never be in it. */
 import { Writable } from 'node:stream';
 
 /** What a session id, a ref, a token and a record look like. */
@@ -7,6 +7,13 @@ const SHAPES: readonly (readonly [string, RegExp])[] = [
   ['a token or record', /eyJ[\w-]{8,}/],
   ['an authorization header', /bearer/i],
 ];
+
+/** What a text tells that it must not, in words; `secrets`: beside everything that looks like one. */
+export function findLeaks(text: string, secrets: readonly string[]): string[] {
+  const shapes = SHAPES.flatMap(([what, shape]) => (shape.test(text) ? [`${what}: ${text}`] : []));
+  const known = secrets.filter((secret) => text.includes(secret));
+  return [...shapes, ...known.map((secret) => `a secret: ${text.replaceAll(secret, '…')}`)];
+}
 
 /** Collects what is written to it and checks every line. */
 export class LogCheck extends Writable {
@@ -41,8 +48,6 @@ export class LogCheck extends Writable {
 
   #check(line: string): void {
     this.#lines += 1;
-    for (const [what, shape] of SHAPES) if (shape.test(line)) this.#findings.push(`${what}: ${line}`);
-    for (const secret of this.#secrets)
-      if (line.includes(secret)) this.#findings.push(`a secret: ${line.replaceAll(secret, '…')}`);
+    this.#findings.push(...findLeaks(line, this.#secrets));
   }
 }

@@ -4,7 +4,7 @@ import { type Config, parseConfig } from '../../packages/bridge/src/config.ts';
 import { rank } from '../../packages/bridge/src/placement.ts';
 import { type Service, startService } from '../../packages/bridge/src/service.ts';
 import { BRIDGE_SECRET, makeToken } from './app.ts';
-import { LogCheck } from './log-check.ts';
+import { findLeaks, LogCheck } from './log-check.ts';
 
 export interface RunningBridge extends Service {
   readonly client: BridgeClient;
@@ -34,14 +34,27 @@ export async function startBridge(
   const log = new LogCheck([BRIDGE_SECRET, ADMIN_TOKEN]);
   const service = await startService({ ...parsed.config, ...overrides }, pino({ level: 'trace' }, log));
   const client = new BridgeClient(service.url, await makeToken());
+  const { adminUrl } = service;
   return {
     ...service,
     client,
     [Symbol.asyncDispose]: async () => {
+      if (adminUrl !== null) for (const text of await readAllNumbers(adminUrl)) log.write(`${text}\n`);
       await service.stop(100);
       log.assertClean();
     },
   };
+}
+
+/** Everything that a bridge shows its operator. */
+export async function readAllNumbers(adminUrl: string): Promise<string[]> {
+  const paths = ['/metrics', '/admin/overview', '/admin/nodes'];
+  return Promise.all(
+    paths.map(async (path) => {
+      const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+      return (await fetch(adminUrl + path, { headers })).text();
+    }),
+  );
 }
 
 /** What came back, and after how long. */
@@ -103,6 +116,8 @@ export class BridgeClient {
       signal: AbortSignal.timeout(10_000),
     });
     const text = await response.text();
+    if (!response.ok && response.headers.get('content-type') === 'application/json')
+      for (const leak of findLeaks(text, [this.#token])) throw new Error(`An error tells too much: ${leak}`);
     const number = (value: string | null | undefined): number | null =>
       value === null || value === undefined ? null : Number(value);
     return {

@@ -58,9 +58,11 @@ test('the code in the docs and at the entry points compiles', () => {
   const folder = join(ROOT, 'node_modules/.cache/docs-code');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  const blocks = ['docs/client.md', 'docs/migrating.md'].flatMap((path) => codeIn(read(path)));
+  const blocks = ['docs/client.md', 'docs/migrating.md', 'docs/runtimes.md'].flatMap((path) =>
+    codeIn(read(path)),
+  );
   const examples = examplesIn(read('packages/client/src/manager.ts'));
-  assert.ok(blocks.length >= 10 && examples.length === 2);
+  assert.ok(blocks.length >= 14 && examples.length === 2);
   for (const [i, code] of [...blocks, ...examples].entries())
     writeFileSync(join(folder, `block${i}.ts`), code);
   const compilerOptions = {
@@ -81,7 +83,9 @@ test('the code in the docs and at the entry points compiles', () => {
 });
 
 function codeIn(markdown: string): string[] {
-  return [...markdown.matchAll(/^```ts compile\n([\s\S]*?)^```$/gm)].map(([, code = '']) => code);
+  return [...markdown.matchAll(/^```ts (?:compile|run=node)\n([\s\S]*?)^```$/gm)].map(
+    ([, code = '']) => code,
+  );
 }
 
 /** The `@example` blocks of a file, each made a module. */

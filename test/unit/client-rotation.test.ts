@@ -118,6 +118,8 @@ test('options that cannot work are refused when the manager is made', () => {
     { maxStale: -1 },
     { maxStale: Number.NaN },
     { timeoutMs: 0 },
+    { signingKeys: [{ kty: 'oct', k: 'c2VjcmV0' }] },
+    { signingKeys: [{ kty: 'EC', crv: 'P-384', x: '', y: '' }] },
     { cookie: { name: 'a;b' } },
     { cookie: { maxAge: 0 } },
     { cookie: { sameSite: 'none' as const, secure: false } },

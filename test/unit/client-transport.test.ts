@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
+import type { Breaker } from '../../packages/client/src/breaker.ts';
 import { SessionError, SessionUnavailableError, type Fetch } from '../../packages/client/src/index.ts';
 import { HEADERS, type BatchOperation } from '../../packages/client/src/protocol.ts';
 import { Transport } from '../../packages/client/src/transport.ts';
@@ -22,6 +23,7 @@ interface SetUp {
     timeoutMs?: number;
     maxInFlight?: number;
     fetch?: Fetch;
+    breakers?: Map<string, Breaker>;
   }) => Transport;
 }
 
@@ -34,9 +36,11 @@ function setUp(): SetUp {
     timeoutMs = 2_000,
     maxInFlight = 64,
     fetch,
+    breakers = new Map(),
   } = {}) =>
     new Transport({
       app: 'default',
+      breakers,
       bridgeUrls: urls,
       bridgeSecret: BRIDGE_SECRET,
       bridgeToken: null,
@@ -212,12 +216,78 @@ test('after repeated failures calls fail at once, and a probe finds the bridge w
   await assert.rejects(transport.send(GET));
   await until(() => net.count === before + 1);
   net.set(null);
-  clock.advance(20);
+  clock.advance(5);
   await assert.rejects(transport.send(GET));
   await until(async () => {
     const answer = await transport.send(GET).catch(() => null);
     return answer?.status === 404;
   });
+});
+
+test('when the other bridge goes away, a bridge that is back is found within the same call', async () => {
+  const { net, clock, start } = setUp();
+  const transport = start({ urls: ['http://a.test', 'http://b.test'] });
+  net.set('refuse', 'http://a.test');
+  // Its pauses between probes become long.
+  for (let round = 0; round < 8; round += 1) {
+    await transport.send(GET);
+    clock.advance(20);
+  }
+  await transport.send(GET);
+  net.set(null, 'http://a.test');
+  net.set('refuse', 'http://b.test');
+  clock.advance(0.3);
+  assert.equal((await transport.send(GET)).status, 404);
+});
+
+test('a bridge without a second one is back within about a second, however long it was gone', async () => {
+  const { net, clock, start } = setUp();
+  const transport = start();
+  net.set('refuse');
+  for (let round = 0; round < 10; round += 1) {
+    await assert.rejects(transport.send(GET));
+    clock.advance(20);
+  }
+  await assert.rejects(transport.send(GET));
+  const before = net.count;
+  await until(() => net.count >= before);
+  net.set(null);
+  await assert.rejects(transport.send(GET));
+  clock.advance(1.1);
+  await assert.rejects(transport.send(GET));
+  await until(async () => (await transport.send(GET).catch(() => null))?.status === 404);
+});
+
+test('a call that comes long after the failures finds out by itself, and only one does', async () => {
+  const { net, clock, start } = setUp();
+  const transport = start();
+  net.set('refuse');
+  for (let call = 0; call < 3; call += 1) await assert.rejects(transport.send(GET));
+  const before = net.count;
+  clock.advance(3600);
+  await assert.rejects(transport.send(GET));
+  const after = net.count;
+  assert.ok(after > before);
+  await assert.rejects(transport.send(GET));
+  assert.equal(net.count, after);
+  net.set(null);
+  clock.advance(3600);
+  assert.equal((await transport.send(GET)).status, 404);
+});
+
+test('what one copy of the module finds out about a bridge, the others know', async () => {
+  const { net, clock, start } = setUp();
+  const breakers = new Map<string, Breaker>();
+  const [one, other] = [start({ breakers }), start({ breakers })];
+  net.set('refuse');
+  for (let call = 0; call < 3; call += 1) await assert.rejects(one.send(GET));
+  const before = net.count;
+  await assert.rejects(other.send(GET), fails('bridge_unavailable'));
+  assert.equal(net.count, before);
+  net.set(null);
+  clock.advance(3600);
+  assert.equal((await one.send(GET)).status, 404);
+  assert.equal((await other.send(GET)).status, 404);
 });
 
 test('a probe that froze with its runtime does not keep the bridge away for ever', async () => {
@@ -384,6 +454,29 @@ test('a refused token is made anew for the next try', async () => {
     },
   });
   assert.equal((await transport.send(PUT)).status, 201);
+});
+
+test('an instance with a wrong clock learns the time from the bridge that refuses its token', async () => {
+  for (const skewSeconds of [-86_400, 600]) {
+    const { clock, start } = setUp();
+    const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] }, now: () => Date.now() });
+    clock.advance(skewSeconds);
+    let refused = 0;
+    const transport = start({
+      fetch: async (url, init) => {
+        const token = new Headers(init.headers).get('authorization')?.split('.')[1] ?? '';
+        const { iat } = JSON.parse(Buffer.from(token, 'base64url').toString()) as { iat: number };
+        if (Math.abs(iat - Date.now() / 1000) < 30) return bridge.fetch(url, init);
+        refused += 1;
+        const answer = await refusal('unauthorized', 401);
+        answer.headers.set('date', new Date().toUTCString());
+        return answer;
+      },
+    });
+    assert.equal((await transport.send(PUT)).status, 201);
+    assert.equal((await transport.send(GET)).status, 200);
+    assert.equal(refused, 1);
+  }
 });
 
 function tokenOf(bridge: MemoryBridge): string {

@@ -4,10 +4,9 @@ import { useEffect, type ReactNode } from 'react';
 
 interface Props {
   readonly error: Error & { digest?: string };
-  readonly reset: () => void;
 }
 
-export default function ErrorPage({ error, reset }: Props): ReactNode {
+export default function ErrorPage({ error }: Props): ReactNode {
   useEffect(() => console.error(error), [error]);
   return (
     <>
@@ -16,7 +15,7 @@ export default function ErrorPage({ error, reset }: Props): ReactNode {
         You have not been logged out, and nothing is lost: at the moment nobody can tell us what is in it. It
         is usually over in a few seconds.
       </p>
-      <button type="button" className="button" onClick={reset}>
+      <button type="button" className="button" onClick={() => window.location.reload()}>
         Try again
       </button>
     </>

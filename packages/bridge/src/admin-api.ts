@@ -39,15 +39,17 @@ const removal = z.strictObject({ force: z.boolean().optional() });
 export function createAdminApi({ desk, roster }: AdminApiOptions): Hono {
   const api = new Hono();
 
-  api.get('/overview', () =>
+  api.get('/overview', async () =>
     respondJson({
-      ...desk.overview,
+      ...(await desk.refresh()),
       nodeList: describeList(roster),
       incidents: desk.incidents,
       lastSample: desk.samples.at(-1) ?? null,
     }),
   );
-  api.get('/nodes', () => respondJson({ ...describeList(roster), nodes: desk.overview.nodes }));
+  api.get('/nodes', async () =>
+    respondJson({ ...describeList(roster), nodes: (await desk.refresh()).nodes }),
+  );
   api.put('/nodes', async (c) => {
     const body = await readJson(c, replacement);
     return body === null
@@ -76,7 +78,6 @@ export function createAdminApi({ desk, roster }: AdminApiOptions): Hono {
 
   async function change(wanted: NodeChange): Promise<Response> {
     const changed = await roster.change(wanted);
-    if (changed.ok) await desk.tick();
     return changed.ok
       ? respondJson({ ...describeList(roster), toKeep: changed.toKeep })
       : refuse(changed.code, changed.problems, changed);

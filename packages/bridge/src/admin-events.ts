@@ -4,15 +4,22 @@ import { streamSSE } from 'hono/streaming';
 import type { Desk, Tick } from './desk.ts';
 import type { Roster } from './roster.ts';
 
-/** The stream for one browser, until it goes. */
-export function sendTicks(c: Context, { desk, roster }: { desk: Desk; roster: Roster }): Response {
+export interface TickOptions {
+  readonly desk: Desk;
+  readonly roster: Roster;
+  /** Whether the browser is still logged in; asking counts as use. */
+  readonly isOpen: () => boolean;
+}
+
+/** The stream for one browser, until it goes or is logged out. */
+export function sendTicks(c: Context, { desk, roster, isOpen }: TickOptions): Response {
   return streamSSE(c, async (stream) => {
     const { overview, samples, incidents } = desk;
     const { source } = roster;
     const start = { overview, samples, incidents, source, isChangeable: source.kind !== 'file' };
     await stream.writeSSE({ event: 'start', data: JSON.stringify(start) });
     const ticks = new Ticks();
-    const unsubscribe = desk.subscribe((tick) => ticks.add(tick));
+    const unsubscribe = desk.subscribe((tick) => (isOpen() ? ticks.add(tick) : ticks.end()));
     stream.onAbort(() => ticks.end());
     for (let tick = await ticks.next(); tick !== null; tick = await ticks.next())
       await stream.writeSSE({ event: 'tick', data: JSON.stringify(tick) });

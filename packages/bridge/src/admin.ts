@@ -58,7 +58,10 @@ export function createAdmin(options: AdminOptions): Hono {
   app.get(HOME, (c) => c.html(dashboardPage()));
   app.post(`${HOME}/logout`, (c) => logOut(c, access));
   app.get(`${HOME}/docs`, (c) => c.html(docsPage(describeApi(options))));
-  app.get(`${HOME}/events`, (c) => sendTicks(c, { desk, roster }));
+  app.get(`${HOME}/events`, (c) => {
+    const value = getCookie(c, COOKIE);
+    return sendTicks(c, { desk, roster, isOpen: () => access.isOpen(value) });
+  });
   app.route(`${HOME}/api`, createAdminApi({ desk, roster }));
 
   app.notFound(() => refuse('no_route', ['There is no such path.']));

@@ -64,6 +64,7 @@ const REFUSALS = {
   gone: 'session_gone',
   unknown: 'nodes_unavailable',
   out_of_memory: 'out_of_memory',
+  too_large: 'record_too_large',
 } as const satisfies Record<string, ErrorCode>;
 
 function refusal(kind: keyof typeof REFUSALS): Answered {

@@ -8,7 +8,16 @@ import type { Authenticator } from './auth.ts';
 import { Bodies } from './body.ts';
 import type { Cluster } from './cluster.ts';
 import type { Gate } from './gate.ts';
-import { parseBatch, readEtag, readNumber, refuse, refuseBody, respond, respondJson } from './http.ts';
+import {
+  type Fields,
+  parseBatch,
+  readEtag,
+  readNumber,
+  refuse,
+  refuseBody,
+  respond,
+  respondJson,
+} from './http.ts';
 import type { Metrics } from './metrics.ts';
 import { type Operation, parseOperation } from './operation.ts';
 import type { RecordCheck } from './record-check.ts';
@@ -53,20 +62,20 @@ export function createApp(options: AppOptions): Hono<Env> {
   const app = new Hono<Env>();
   if (options.watch !== undefined) app.use(options.watch);
 
-  app.get(PATHS.health, () => respondJson({ status: 'ok' }));
-  app.get(PATHS.ready, () => {
+  app.get(PATHS.health, (c) => respondJson({ status: 'ok' }, 200, fieldsOf(c)));
+  app.get(PATHS.ready, (c) => {
     const reason = options.whyNotReady();
     return reason === null
-      ? respondJson({ status: 'ready', warnings: options.warnings() })
-      : respondJson({ status: 'not ready', reason }, 503);
+      ? respondJson({ status: 'ready', warnings: options.warnings() }, 200, fieldsOf(c))
+      : respondJson({ status: 'not ready', reason }, 503, fieldsOf(c));
   });
-  app.get('/openapi.json', () => respondJson(options.openapi ?? {}));
+  app.get('/openapi.json', (c) => respondJson(options.openapi ?? {}, 200, fieldsOf(c)));
 
   app.use('/v1/*', async (c, next) => {
     const who = await authenticator.authenticate(c.req.header('authorization'));
     if (!who.ok) {
       metrics?.tokenRejected(who.code);
-      return respond(failure(who.code, who.message));
+      return send(c, failure(who.code, who.message));
     }
     c.set('who', { app: who.app, rules: who.rules });
     return next();
@@ -92,44 +101,44 @@ export function createApp(options: AppOptions): Hono<Env> {
         record,
       }),
     );
-    return typeof response === 'string' ? respond(refuseBody(response, 'record', maxRecordBytes)) : response;
+    return typeof response === 'string' ? send(c, refuseBody(response, 'record', maxRecordBytes)) : response;
   });
   app.post(`${session}/touch`, (c) => runOne(c, { method: 'TOUCH', ttl: number(c, HEADERS.ttl) }));
   app.delete(session, (c) => runOne(c, { method: 'DELETE', ttl: number(c, HEADERS.ttl) }));
   app.post(PATHS.batch, async (c) => {
     const response = await bodies.read(c.req.raw, LIMITS.batchBytes, (body) => runBatch(c, body));
     return typeof response === 'string'
-      ? respond(refuseBody(response, 'batch', LIMITS.batchBytes))
+      ? send(c, refuseBody(response, 'batch', LIMITS.batchBytes))
       : response;
   });
-  app.get(PATHS.nodes, () =>
-    respondJson({ epoch: cluster.epoch, nodes: cluster.status().map(describeNode) }),
+  app.get(PATHS.nodes, (c) =>
+    respondJson({ epoch: cluster.epoch, nodes: cluster.status().map(describeNode) }, 200, fieldsOf(c)),
   );
 
-  app.notFound(() => respond(failure('no_route')));
+  app.notFound((c) => send(c, failure('no_route')));
   app.onError((error, c) => {
     log.error({ err: error, ...c.get('watched') }, 'a request failed on a defect');
-    return respond(failure('internal'));
+    return send(c, failure('internal'));
   });
   return app;
 
   async function runOne(c: Context<Env>, fields: Record<string, unknown>): Promise<Response> {
     const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
     const parsed = parseOperation({ ...given, ref: c.req.param('ref') }, maxRecordBytes);
-    if (!parsed.ok) return respond(refuse(parsed, 'headers'));
+    if (!parsed.ok) return send(c, refuse(parsed, 'headers'));
     const { operation } = parsed;
-    return admit(c, 1, async () => respond(await perform(c.get('who'), operation)));
+    return admit(c, 1, async () => send(c, await perform(c.get('who'), operation)));
   }
 
   async function runBatch(c: Context<Env>, body: Buffer): Promise<Response> {
     const operations = parseBatch(body);
     if (operations === null) {
       const problem = `must be a list of 1 to ${LIMITS.batchOperations} operations`;
-      return respond(refuse({ field: 'operations', problem, isTooLarge: false }, 'batch'));
+      return send(c, refuse({ field: 'operations', problem, isTooLarge: false }, 'batch'));
     }
     return admit(c, operations.length, async () => {
       const results = await Promise.all(operations.map((raw) => runEntry(c, raw)));
-      return respondJson({ results });
+      return respondJson({ results }, 200, fieldsOf(c));
     });
   }
 
@@ -155,7 +164,7 @@ export function createApp(options: AppOptions): Hono<Env> {
     const outcome = await options.gate.run({ app: name, operations, limit: rules?.maxInFlight }, work);
     if (typeof outcome !== 'string') return outcome;
     metrics?.shed(outcome);
-    return respond(failure(outcome));
+    return send(c, failure(outcome));
   }
 
   async function perform({ app: name }: Who, operation: Operation): Promise<Answered> {
@@ -170,6 +179,16 @@ export function createApp(options: AppOptions): Hono<Env> {
     metrics?.operationEnded(method, answered.status);
     return answered;
   }
+}
+
+function send(c: Context<Env>, answered: Answered): Response {
+  return respond(answered, fieldsOf(c));
+}
+
+/** None where nobody watches. */
+function fieldsOf(c: Context<Env>): Fields | undefined {
+  const fields: WatchedEnv['Variables']['fields'] | undefined = c.get('fields');
+  return fields?.();
 }
 
 function number(c: Context, name: string): number | string | undefined {

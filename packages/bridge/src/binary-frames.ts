@@ -55,6 +55,8 @@ export const FIELDS = {
   opcode: 1,
   keyLength: 2,
   extrasLength: 4,
+  dataType: 5,
+  /** In a request: the virtual bucket, which nobody uses. */
   status: 6,
   bodyLength: 8,
   opaque: 12,

@@ -13,6 +13,9 @@ import { type ListSource, Roster } from './roster.ts';
 import { systemClock } from './system-clock.ts';
 import { WatchedFile } from './watched-file.ts';
 
+/** Operators and scrapers are few; strangers must not use up the process's files here. */
+const MOST_CONNECTIONS = 64;
+
 export interface ControlOptions {
   readonly config: Config;
   /** The list in force, embedded nodes included. */
@@ -62,6 +65,7 @@ export class Control {
       port: config.adminPort,
       log,
       stallMs: 0,
+      maxConnections: MOST_CONNECTIONS,
     });
   }
 

@@ -17,6 +17,7 @@ import {
 } from './overview.ts';
 import { compare, readTotals, type Sample, type Totals } from './samples.ts';
 import { VERSION } from './version.ts';
+import { WarningLog } from './warning-log.ts';
 
 export interface DeskOptions {
   readonly crew: Crew;
@@ -54,6 +55,7 @@ export class Desk {
   readonly #incidents: Incident[] = [];
   readonly #facts: Map<number, NodeFacts> = new Map();
   readonly #listeners: Set<(tick: Tick) => void> = new Set();
+  readonly #warningLog: WarningLog;
   /** Node states by process, to tell each change once. */
   readonly #states: Map<number, Map<number, NodeLook['state']>> = new Map();
   #totals: Totals | null = null;
@@ -65,6 +67,7 @@ export class Desk {
 
   constructor(options: DeskOptions) {
     this.#options = options;
+    this.#warningLog = new WarningLog(options.log);
     this.#startedAt = options.wallClock();
     this.#overview = this.#makeOverview([]);
     this.#schedule(0);
@@ -132,6 +135,12 @@ export class Desk {
     return member.explain(question);
   }
 
+  /** The view of the whole as it is now; the last second's belongs to who watches. */
+  async refresh(): Promise<Overview> {
+    this.#overview = this.#makeOverview(await this.#look());
+    return this.#overview;
+  }
+
   /** Collects once, now. */
   async tick(): Promise<void> {
     const { crew, wallClock } = this.#options;
@@ -144,6 +153,7 @@ export class Desk {
     if (sample !== null) this.#samples.push(sample);
     if (this.#samples.length > MOST_SAMPLES) this.#samples.splice(0, this.#samples.length - MOST_SAMPLES);
     this.#overview = this.#makeOverview(looks);
+    this.#warningLog.report(this.#overview.warnings);
     const incidents = this.#incidents.slice(this.#told);
     this.#told = this.#incidents.length;
     for (const listener of this.#listeners) listener({ overview: this.#overview, sample, incidents });

@@ -1,4 +1,5 @@
 /** Between HTTP and operations: reads fields from headers and bodies, writes answers. */
+import { isAscii } from 'node:buffer';
 import { formatEtag, HEADERS, LIMITS, parseEtag } from '@memsession/client/protocol';
 import { type Answered, failure, RETRY_AFTER_SECONDS } from './answer.ts';
 import type { BodyRefusal } from './body.ts';
@@ -67,30 +68,45 @@ export function refuseBody(refusal: BodyRefusal, what: string, mostBytes: number
   return failure('record_too_large', `${what}: must have at most ${mostBytes} bytes.`);
 }
 
-export function respond({ status, ref, version, copies, record, error }: Answered): Response {
-  const headers = new Headers({ 'Cache-Control': 'no-store' });
-  if (version !== undefined) headers.set('ETag', formatEtag(version));
-  if (ref !== undefined) headers.set(HEADERS.ref, ref);
-  if (copies !== undefined) headers.set(HEADERS.copies, String(copies));
+/** Header fields of an answer, by their names. */
+export type Fields = Record<string, string>;
+
+/** Up to this size a record is joined with the head of its answer and leaves in one piece. */
+const JOIN_BYTES = 16_384;
+
+/**
+ * The answer as HTTP, with these fields besides its own. They are given here because they are a plain object until
+ * the answer is out: looking into a Response's headers costs more than all of them.
+ */
+export function respond({ status, ref, version, copies, record, error }: Answered, more?: Fields): Response {
+  const headers: Fields = { 'Cache-Control': 'no-store', ...more };
+  if (version !== undefined) headers['ETag'] = formatEtag(version);
+  if (ref !== undefined) headers[HEADERS.ref] = ref;
+  if (copies !== undefined) headers[HEADERS.copies] = String(copies);
   if (status === 503 || status === 429 || status === 507)
-    headers.set('Retry-After', String(RETRY_AFTER_SECONDS));
-  if (status === 401) headers.set('WWW-Authenticate', 'Bearer');
+    headers['Retry-After'] = String(RETRY_AFTER_SECONDS);
+  if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
   // A body that was not read cannot be told from the next request.
-  if (status === 413) headers.set('Connection', 'close');
+  if (status === 413) headers['Connection'] = 'close';
   if (record !== undefined) {
-    headers.set('Content-Type', 'application/octet-stream');
-    return new Response(new Uint8Array(record), { status, headers });
+    headers['Content-Type'] = 'application/octet-stream';
+    return new Response(bodyOf(record), { status, headers });
   }
-  return error === undefined
-    ? new Response(null, { status, headers })
-    : respondJson({ error }, status, headers);
+  if (error === undefined) return new Response(null, { status, headers });
+  return sendJson({ error }, status, headers);
 }
 
-export function respondJson(
-  body: unknown,
-  status: number = 200,
-  headers: Headers = new Headers({ 'Cache-Control': 'no-store' }),
-): Response {
-  headers.set('Content-Type', 'application/json');
+export function respondJson(body: unknown, status: number = 200, more?: Fields): Response {
+  return sendJson(body, status, { 'Cache-Control': 'no-store', ...more });
+}
+
+function sendJson(body: unknown, status: number, headers: Fields): Response {
+  headers['Content-Type'] = 'application/json';
   return new Response(JSON.stringify(body), { status, headers });
+}
+
+/** Records are ASCII unless somebody else made them; as text a small one needs no write of its own. */
+function bodyOf(record: Buffer): string | Uint8Array<ArrayBuffer> {
+  if (record.length <= JOIN_BYTES && isAscii(record)) return record.toString('latin1');
+  return new Uint8Array(record);
 }

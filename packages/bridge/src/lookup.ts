@@ -37,8 +37,9 @@ export class Lookup {
   readonly answers: Map<number, Answer> = new Map();
   /** Nodes that failed during this request; it asks them no more. */
   readonly #failed: Set<number> = new Set();
-  /** Nodes that had no memory for the session; they are asked, and not written to. */
+  /** Nodes that had no memory for the record, or take none of its size; they are asked, and not written to. */
   readonly #full: Set<number> = new Set();
+  #hasMetLimit = false;
   readonly #context: LookupContext;
   readonly #endsAt: number;
 
@@ -58,6 +59,11 @@ export class Lookup {
       (index) => !this.#failed.has(index) && !this.#full.has(index),
     );
     return usable.slice(0, this.#context.copies);
+  }
+
+  /** Whether a node takes no record of this size, however much memory it has. */
+  get hasMetLimit(): boolean {
+    return this.#hasMetLimit;
   }
 
   /** Whether memory was missing on a node. */
@@ -205,8 +211,9 @@ export class Lookup {
 
   #writeFailed(index: number, error: unknown): 'failed' | 'out_of_memory' {
     rethrowUnlessNodeError(error);
-    if (error.kind === 'out_of_memory') {
+    if (error.kind === 'out_of_memory' || error.kind === 'too_large') {
       this.#full.add(index);
+      this.#hasMetLimit ||= error.kind === 'too_large';
       return 'out_of_memory';
     }
     // The node may have it, or get it yet.

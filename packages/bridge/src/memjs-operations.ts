@@ -114,9 +114,10 @@ function decodeItem(answer: Answer): Item | null {
   return found === null ? null : { version: found.version, value: answer.val, cas: found.cas };
 }
 
-function decodeTouched({ header, extras, key, ...rest }: Answer): Touched | null {
+function decodeTouched(answer: Answer): Touched | null {
+  const { header, extras, key } = answer;
   if (header.status === STATUSES.notFound) return null;
-  if (header.status !== STATUSES.ok) throw failure({ header, extras, key, ...rest });
+  if (header.status !== STATUSES.ok) throw failure(answer);
   if (extras.length !== FLAGS_BYTES || key.length !== 0) throw new BadAnswerError('protocol', 'no flags');
   return { version: extras.readUInt32BE(0), cas: readCas(header.cas) };
 }

@@ -41,14 +41,4 @@ declare module 'memjs' {
     respond(response: Response): void;
     error(error: unknown): void;
   }
-
-  export const Utils: {
-    makeRequestBuffer(
-      opcode: number,
-      key: string | Buffer,
-      extras: string | Buffer,
-      value: string | Buffer,
-      opaque: number,
-    ): Buffer;
-  };
 }

@@ -1,6 +1,7 @@
 /** What one process counts about its work, as Prometheus metrics. No label ever holds an id, an app or a ref. */
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import { collectDefaultMetrics, Gauge, Registry } from 'prom-client';
 import type { StoreEvent } from './observer.ts';
+import { TallyCounter, TallyHistogram } from './tally.ts';
 
 /** Numbers that are looked up when somebody asks. */
 export interface Levels {
@@ -32,7 +33,7 @@ export class Metrics {
   readonly #requestSeconds = this.#histogram(
     'http_request_duration_seconds',
     'Time from the head of a request to its answer, seconds.',
-    ['route'],
+    'route',
   );
   readonly #operations = this.#counter(
     'operations_total',
@@ -61,7 +62,7 @@ export class Metrics {
   readonly #nodeSeconds = this.#histogram(
     'node_operation_duration_seconds',
     'Time of an operation on a node, seconds.',
-    ['node'],
+    'node',
   );
   readonly #transitions = this.#counter('node_transitions_total', "Changes of a node's state.", [
     'node',
@@ -107,37 +108,37 @@ export class Metrics {
   }
 
   requestEnded(route: string, status: number, seconds: number): void {
-    this.#requests.inc({ route, status });
-    this.#requestSeconds.observe({ route }, seconds);
+    this.#requests.add(route, status);
+    this.#requestSeconds.add(route, seconds);
   }
 
   operationEnded(operation: string, status: number): void {
-    this.#operations.inc({ operation, status });
+    this.#operations.add(operation, status);
   }
 
   shed(reason: ShedReason): void {
-    this.#shed.inc({ reason });
+    this.#shed.add(reason);
   }
 
   tokenRejected(code: string): void {
-    this.#rejectedTokens.inc({ code });
+    this.#rejectedTokens.add(code);
   }
 
   happened(event: StoreEvent): void {
-    this.#events.inc({ event });
+    this.#events.add(event);
   }
 
   served(node: number): void {
-    this.#served.inc({ node });
+    this.#served.add(node);
   }
 
   nodeOperationEnded(node: number, operation: string, outcome: { kind: string; seconds: number }): void {
-    this.#nodeOperations.inc({ node, operation, outcome: outcome.kind });
-    this.#nodeSeconds.observe({ node }, outcome.seconds);
+    this.#nodeOperations.add(node, operation, outcome.kind);
+    this.#nodeSeconds.add(node, outcome.seconds);
   }
 
   nodeChanged(node: number, from: string, to: string): void {
-    this.#transitions.inc({ node, from, to });
+    this.#transitions.add(node, from, to);
   }
 
   #watchNodes(look: () => Levels): void {
@@ -154,17 +155,17 @@ export class Metrics {
     this.registry.registerMetric(states);
   }
 
-  #counter<T extends string>(name: string, help: string, labelNames: T[]): Counter<T> {
-    return new Counter({ name: PREFIX + name, help, labelNames, registers: [this.registry] });
+  #counter<T extends string>(name: string, help: string, labelNames: readonly T[]): TallyCounter<T> {
+    return new TallyCounter({ name: PREFIX + name, help, labelNames, registry: this.registry });
   }
 
-  #histogram<T extends string>(name: string, help: string, labelNames: T[]): Histogram<T> {
-    return new Histogram({
+  #histogram<T extends string>(name: string, help: string, labelName: T): TallyHistogram<T> {
+    return new TallyHistogram({
       name: PREFIX + name,
       help,
-      labelNames,
+      labelName,
       buckets: BUCKETS,
-      registers: [this.registry],
+      registry: this.registry,
     });
   }
 }

@@ -27,7 +27,11 @@ export interface NodeWarning {
 
 /** Below it a client can make memcached write beyond its memory (CVE list of docs/security.md). */
 const OLDEST_SAFE = [1, 6, 44] as const;
-const NEARLY_FULL = 0.9;
+/**
+ * memcached refuses the first items at 85 to 93 % of its limit, depending on how much their sizes differ, since each
+ * page of memory serves one class of sizes.
+ */
+const NEARLY_FULL = 0.75;
 /** What memcached needs beside the value of an item. */
 const ITEM_OVERHEAD_BYTES = 512;
 

@@ -6,6 +6,8 @@ import { SCHEMAS } from './operation.ts';
 export type Json = Readonly<Record<string, unknown>>;
 
 const ETAG = { type: 'string', pattern: '^"[0-9]{1,10}"$' };
+/** Proxies on the way may weaken one. */
+const SENT_ETAG = { type: 'string', pattern: '^(W/)?"[0-9]{1,10}"$' };
 
 function header(name: string, schema: Json, text: { description: string; required?: boolean }): Json {
   return { name, in: 'header', schema, required: false, ...text };
@@ -24,9 +26,9 @@ export const PARAMETERS: Json = {
     description: 'The version of the record, higher than the one it replaces.',
     required: true,
   }),
-  base: header('If-Match', ETAG, { description: 'The version that is replaced.' }),
+  base: header('If-Match', SENT_ETAG, { description: 'The version that is replaced.' }),
   createOnly: header('If-None-Match', { const: '*' }, { description: 'Creates, and replaces nothing.' }),
-  knownVersion: header('If-None-Match', ETAG, { description: 'The version the client holds.' }),
+  knownVersion: header('If-None-Match', SENT_ETAG, { description: 'The version the client holds.' }),
   minVersion: header(HEADERS.minVersion, toJson(SCHEMAS.version), {
     description: 'The lowest version of use: what is older is looked for on every node.',
   }),
@@ -36,13 +38,19 @@ export const PARAMETERS: Json = {
 
 /** Headers of answers by name. */
 export const RESPONSE_HEADERS: Json = {
-  ETag: { description: 'The version.', schema: ETAG },
+  ETag: { description: 'The version.', required: true, schema: ETAG },
   [HEADERS.ref]: {
     description: 'The ref from now on.',
+    required: true,
     schema: { type: 'string', pattern: '^[0-9A-F]{32}\\.[0-9]{1,4}$' },
   },
-  [HEADERS.copies]: { description: 'Nodes that acknowledged.', schema: { type: 'integer', minimum: 1 } },
-  'Retry-After': { description: 'Seconds.', schema: { type: 'integer', minimum: 1 } },
+  [HEADERS.copies]: {
+    description: 'Nodes that acknowledged.',
+    required: true,
+    schema: { type: 'integer', minimum: 1 },
+  },
+  'Retry-After': { description: 'Seconds.', required: true, schema: { type: 'integer', minimum: 1 } },
+  'WWW-Authenticate': { description: 'How to log in.', required: true, schema: { const: 'Bearer' } },
 };
 
 function toJson(schema: z.ZodType): Json {

@@ -16,6 +16,9 @@ export function describeApi({ maxRecordBytes }: ApiOptions): Json {
       title: 'memsession bridge',
       version: VERSION,
       summary: 'Sessions on memcached nodes, with compare-and-swap and failover.',
+      description:
+        'Every request may carry X-Request-Id and traceparent; both are in the log of the bridge and come back ' +
+        'with the answer. An X-Request-Id that is missing is made up.',
       license: { name: 'MIT', identifier: 'MIT' },
     },
     servers: [{ url: '/' }],
@@ -142,7 +145,7 @@ const NODES: Json = {
   operationId: 'listNodes',
   tags: ['operations'],
   summary: 'The nodes with their states.',
-  responses: { 200: json('The nodes.', 'Nodes'), ...common() },
+  responses: { 200: json('The nodes.', 'Nodes'), ...errors('unauthorized', 'forbidden', 'internal') },
 };
 
 const HEALTH: Json = {
@@ -208,8 +211,9 @@ function errors(...codes: ErrorCode[]): Json {
 function errorAnswer(status: number | null): Json {
   const meanings = Object.entries(ERRORS).filter(([, row]) => row.status === status);
   const isLater = status === 429 || status === 503 || status === 507;
+  const header = isLater ? 'Retry-After' : status === 401 ? 'WWW-Authenticate' : null;
   return {
     ...json(meanings.map(([code, { meaning }]) => `\`${code}\`: ${meaning}`).join(' '), 'Error'),
-    ...(isLater ? { headers: { 'Retry-After': { $ref: '#/components/headers/Retry-After' } } } : {}),
+    ...(header === null ? {} : { headers: { [header]: { $ref: `#/components/headers/${header}` } } }),
   };
 }

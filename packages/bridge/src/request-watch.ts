@@ -1,8 +1,8 @@
 /** Follows each request from its head to its answer: request id, trace, time, metrics, log. */
 import { randomUUID } from 'node:crypto';
-import { parseRef } from '@memsession/client/protocol';
 import type { MiddlewareHandler } from 'hono';
 import type { Logger } from 'pino';
+import type { Fields } from './http.ts';
 import type { Metrics } from './metrics.ts';
 import type { Clock } from './node.ts';
 
@@ -23,7 +23,13 @@ export interface Watched {
   readonly traceId: string | undefined;
 }
 
-export type WatchedEnv = { Variables: { watched: Watched } };
+export type WatchedEnv = {
+  Variables: {
+    watched: Watched;
+    /** The header fields that its answer must have. */
+    fields: () => Fields;
+  };
+};
 
 const REQUEST_ID = 'X-Request-Id';
 /** Trace Context, W3C Recommendation of November 2021, section 3.2. */
@@ -43,13 +49,16 @@ export function watchRequests(options: RequestWatchOptions): MiddlewareHandler<W
       traceId: TRACEPARENT.exec(traceparent ?? '')?.[1],
     };
     c.set('watched', watched);
+    c.set('fields', () => {
+      const fields: Fields = { [REQUEST_ID]: watched.requestId };
+      if (watched.traceId !== undefined && traceparent !== undefined) fields['traceparent'] = traceparent;
+      if (options.isStopping()) fields['Connection'] = 'close';
+      return fields;
+    });
     await next();
     const route = options.routeOf(c.req.path);
-    const { status, headers } = c.res;
+    const { status } = c.res;
     const tookMs = clock.now() - began;
-    headers.set(REQUEST_ID, watched.requestId);
-    if (watched.traceId !== undefined && traceparent !== undefined) headers.set('traceparent', traceparent);
-    if (options.isStopping()) headers.set('Connection', 'close');
     metrics.requestEnded(route, status, tookMs / 1_000);
     const isFailure = status >= 500 && status !== 507;
     if (isFailure && !lines.take()) return;
@@ -61,10 +70,13 @@ export function watchRequests(options: RequestWatchOptions): MiddlewareHandler<W
   };
 }
 
-/** An id from outside, when it is harmless: a session's id must not get into the log by it. */
+/**
+ * An id from outside, when it is harmless: a session's id must not get into the log by it. Those that balancers
+ * make of 32 hex digits are in lower case.
+ */
 function acceptId(id: string | undefined): string | undefined {
   if (id === undefined || !/^[A-Za-z0-9_-]{8,64}$/.test(id)) return undefined;
-  return parseRef(id.slice(0, 32).toUpperCase()) === null ? id : undefined;
+  return /[0-9A-F]{32}/.test(id) ? undefined : id;
 }
 
 /** So many a second. */

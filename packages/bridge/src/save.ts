@@ -12,7 +12,8 @@ export type SaveOutcome =
   | { readonly kind: 'gone'; readonly hit: Hit }
   | { readonly kind: 'absent' }
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'out_of_memory' };
+  | { readonly kind: 'out_of_memory' }
+  | { readonly kind: 'too_large' };
 
 export interface SaveOptions {
   /** The version it replaces, or null to create. */
@@ -59,6 +60,7 @@ export class Save {
   }
 
   #nowhere(): SaveOutcome {
+    if (this.#lookup.hasMetLimit) return { kind: 'too_large' };
     return this.#lookup.hasMetFullNode ? { kind: 'out_of_memory' } : { kind: 'unknown' };
   }
 

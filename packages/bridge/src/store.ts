@@ -62,7 +62,8 @@ export type SaveResult =
   | { readonly kind: 'gone' }
   | { readonly kind: 'absent' }
   | { readonly kind: 'unknown' }
-  | { readonly kind: 'out_of_memory' };
+  | { readonly kind: 'out_of_memory' }
+  | { readonly kind: 'too_large' };
 
 export type DestroyResult = { readonly kind: 'destroyed' } | { readonly kind: 'unknown' };
 
@@ -173,7 +174,8 @@ export class SessionStore {
       for (const holder of outcome.holders) observer.served?.(holder);
       return { kind: 'stored', home, copies: outcome.holders.length };
     }
-    return outcome.kind === 'out_of_memory' ? outcome : this.#end(outcome.kind);
+    if (outcome.kind === 'out_of_memory' || outcome.kind === 'too_large') return outcome;
+    return this.#end(outcome.kind);
   }
 
   #end<K extends 'gone' | 'absent' | 'unknown'>(kind: K): { readonly kind: K } {

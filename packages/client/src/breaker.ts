@@ -21,11 +21,18 @@ export class Breaker {
   readonly #options: BreakerOptions;
   #failures = 0;
   #pauseMs = FIRST_PAUSE_MS;
+  #pausedAt = 0;
   #probeAt = 0;
   #probeSentAt: number | null = null;
+  #probed: Promise<unknown> = Promise.resolve();
 
   constructor(options: BreakerOptions) {
     this.#options = options;
+  }
+
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#probed;
   }
 
   get isOpen(): boolean {
@@ -40,9 +47,15 @@ export class Breaker {
     if (!this.isOpen) return true;
     const now = this.#options.clock.now();
     if (now < this.#probeAt) return false;
+    if (this.#probeSentAt === null && now - this.#probeAt > LONGEST_PAUSE_MS) {
+      // Nobody has asked for so long that the outage may well be over: let this call find out by itself.
+      this.#pause();
+      return true;
+    }
     if (this.#probeSentAt === null) {
       this.#probeSentAt = now;
-      keep(this.#probe());
+      this.#probed = this.#probe();
+      keep(this.#probed);
       return false;
     }
     if (now - this.#probeSentAt < this.#options.probeLostMs) return false;
@@ -50,6 +63,11 @@ export class Breaker {
     this.#probeSentAt = null;
     this.#pause();
     return true;
+  }
+
+  /** There is nobody else to ask: the next probe comes no later than so long after the last failure. */
+  nudge(afterMs: number): void {
+    this.#probeAt = Math.min(this.#probeAt, this.#pausedAt + afterMs);
   }
 
   /** The bridge answered as a bridge does, whatever it said. */
@@ -74,6 +92,7 @@ export class Breaker {
 
   #pause(): void {
     const jitter = 0.75 + (this.#options.random(1)[0] ?? 0) / 512;
-    this.#probeAt = this.#options.clock.now() + this.#pauseMs * jitter;
+    this.#pausedAt = this.#options.clock.now();
+    this.#probeAt = this.#pausedAt + this.#pauseMs * jitter;
   }
 }

@@ -7,6 +7,8 @@ import type { TokenSource } from './token.ts';
 import type { WireRequest } from './wire.ts';
 
 export interface BridgeOptions {
+  /** URL → what is known of the bridge, shared by all copies of this module in the process. */
+  readonly breakers: Map<string, Breaker>;
   readonly fetch: Fetch;
   readonly clock: Clock;
   readonly random: RandomBytes;
@@ -29,14 +31,21 @@ export class Bridge {
     this.#url = url;
     this.#token = token;
     this.#options = options;
-    const { clock, random, timeoutMs } = options;
+    const { breakers, clock, random, timeoutMs } = options;
     const probe = (): Promise<boolean> => this.#probe();
-    this.#breaker = new Breaker({ clock, random, probe, probeLostMs: 2 * timeoutMs });
+    const known = breakers.get(url);
+    this.#breaker = known ?? new Breaker({ clock, random, probe, probeLostMs: 2 * timeoutMs });
+    breakers.set(url, this.#breaker);
   }
 
   /** Whether it is worth a try now; where not, it may be probed in the background. */
   get isUsable(): boolean {
     return this.#breaker.allows(ignore);
+  }
+
+  /** Resolves when the last probe has ended. */
+  get probed(): Promise<unknown> {
+    return this.#breaker.probed;
   }
 
   /**
@@ -65,6 +74,7 @@ export class Bridge {
         cache: 'no-store',
         signal: abort.signal,
       });
+      if (response.status === 401) this.#token.drop(readDate(response));
       return read(response);
     };
     try {
@@ -74,13 +84,17 @@ export class Bridge {
     }
   }
 
+  /** It is probed, when it is not usable, by the next call that is made so long after its last failure. */
+  nudge(afterMs: number): void {
+    this.#breaker.nudge(afterMs);
+  }
+
   succeeded(): void {
     this.#breaker.succeeded();
   }
 
   /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
   failed(error: SessionError): void {
-    if (error.code === 'unauthorized') this.#token.drop();
     if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
     else this.#breaker.succeeded();
   }
@@ -93,6 +107,12 @@ export class Bridge {
       return false;
     }
   }
+}
+
+/** What the bridge takes the time to be, or undefined. */
+function readDate({ headers }: Response): number | undefined {
+  const time = Date.parse(headers.get('date') ?? '');
+  return Number.isNaN(time) ? undefined : time;
 }
 
 async function isWell({ status, headers, body }: Response): Promise<boolean> {

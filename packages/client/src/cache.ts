@@ -45,7 +45,7 @@ export class SessionCache {
   readonly #sessions: LRUCache<string, Held>;
   readonly #missing = new LRUCache<string, Missing>({ max: MISSING_REMEMBERED });
   /** Writes of this instance that are under way after their answer has left. */
-  readonly #writes = new Map<string, Promise<unknown>>();
+  readonly #writes = new Map<string, Write>();
 
   constructor(limits: CacheLimits) {
     this.#sessions = new LRUCache<string, Held>({
@@ -99,16 +99,24 @@ export class SessionCache {
   }
 
   /** The write of this session that is under way in the background, if there is one. */
-  writing(id: string): Promise<unknown> | null {
-    return this.#writes.size === 0 ? null : (this.#writes.get(id) ?? null);
+  writing(id: string, now: number): Promise<unknown> | null {
+    const write = this.#writes.size === 0 ? undefined : this.#writes.get(id);
+    return write !== undefined && now < write.lostAt ? write.settled : null;
   }
 
-  trackWrite(id: string, write: Promise<unknown>): void {
-    const settled = Promise.allSettled([this.#writes.get(id), write]).then(() => {
-      if (this.#writes.get(id) === settled) this.#writes.delete(id);
+  /** `lostAt`: when it counts as dead together with the visit that began it, milliseconds. */
+  trackWrite(id: string, work: Promise<unknown>, lostAt: number): void {
+    const settled = Promise.allSettled([this.#writes.get(id)?.settled, work]).then(() => {
+      if (this.#writes.get(id) === write) this.#writes.delete(id);
     });
-    this.#writes.set(id, settled);
+    const write: Write = { settled, lostAt };
+    this.#writes.set(id, write);
   }
+}
+
+interface Write {
+  readonly settled: Promise<unknown>;
+  readonly lostAt: number;
 }
 
 /** Two bytes a character: what an engine needs at most. */

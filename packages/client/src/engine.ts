@@ -26,17 +26,16 @@ export interface Engine<T extends object> {
 /** Starts nothing: no timer, no request, no key before the first session is asked for. */
 export function createEngine<T extends object>(options: ResolvedOptions<T>): Engine<T> {
   const { app, bridgeUrls, bridgeSecret, secrets, clock, holder } = options;
-  const emit: OnEvent = (event) => {
-    try {
-      options.onEvent(event);
-    } catch {
-      // A defect in somebody's logging must not cost a session.
-    }
-  };
+  const emit = guarded(options.onEvent);
   const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
   const memory = instanceMemory(holder, identity, { limits: options.cache, clock });
   const remote = new RemoteSessions({
-    transport: new Transport({ ...options, clock: memory.clock, wallClock: clock }),
+    transport: new Transport({
+      ...options,
+      breakers: memory.breakers,
+      clock: memory.clock,
+      wallClock: clock,
+    }),
     records: options.recordCodec ?? createRecordCodec(options),
     clock,
     steadyClock: memory.clock,
@@ -59,5 +58,15 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
       console.warn(`memsession: ${text}`);
     },
     nowSeconds: () => Math.floor(clock.now() / 1000),
+  };
+}
+
+function guarded(onEvent: OnEvent): OnEvent {
+  return (event) => {
+    try {
+      onEvent(event);
+    } catch {
+      // A defect in somebody's logging must not cost a session.
+    }
   };
 }

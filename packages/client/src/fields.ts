@@ -13,16 +13,18 @@ export interface Changes {
 
 export const NO_FIELDS: Fields = new Map();
 
-const known = new WeakMap<SessionRecord, Fields>();
+/** Records whose fields are remembered: those of the saves that are under way, not all that are cached. */
+const MOST_KNOWN = 16;
+const known = new Map<SessionRecord, Fields>();
 
-/** The fields of a record; worked out once per record. */
+/** The fields of a record; a save asks for them several times. */
 export function fieldsOf(record: SessionRecord | null): Fields {
   if (record === null) return NO_FIELDS;
-  let fields = known.get(record);
-  if (fields === undefined) {
-    fields = splitFields(record.data);
-    known.set(record, fields);
-  }
+  const fields = known.get(record) ?? splitFields(record.data);
+  known.delete(record);
+  known.set(record, fields);
+  const [oldest] = known.keys();
+  if (known.size > MOST_KNOWN && oldest !== undefined) known.delete(oldest);
   return fields;
 }
 

@@ -38,6 +38,9 @@ interface Mine {
   readonly fields: Fields;
 }
 
+/** A save with all its rounds takes less than so many deadlines. */
+const DEADLINES = 4;
+
 export class SessionHandle<T extends object> implements SessionControls<T> {
   /** What the app gets. */
   readonly session: Session<T>;
@@ -66,7 +69,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     const { waitUntil, standing } = this.#use;
     // Now, not when its turn comes: a save before it may have brought in fields that others added.
     const mine = { origin: standing.record, fields: this.#read() };
-    const { backup } = this.#parts.engine.options;
+    const { clock, options, memory } = this.#parts.engine;
+    const { backup, timeoutMs } = options;
     // A first save is awaited: until it is stored, another instance could only say that it is absent. And so is
     // one behind other calls, which may leave the session in the cookie.
     const { held, carrying } = standing;
@@ -78,7 +82,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
       const code = cause instanceof SessionError ? cause.code : 'internal';
       this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
     });
-    this.#parts.engine.memory.cache.trackWrite(held.record.id, work);
+    memory.cache.trackWrite(held.record.id, work, clock.now() + DEADLINES * timeoutMs);
     waitUntil(work);
   }
 

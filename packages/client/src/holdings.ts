@@ -36,8 +36,9 @@ export class Holdings<T extends object> {
   trusted({ id, floor }: Pick<Wanted, 'id' | 'floor'>): Held | null {
     const { cache } = this.#engine.memory;
     const held = cache.get(id);
-    if (held === null || held.record.version < floor || cache.writing(id) !== null) return null;
+    if (held === null || held.record.version < floor) return null;
     const now = this.#engine.clock.now();
+    if (cache.writing(id, now) !== null) return null;
     if (now - held.confirmedAt >= this.#engine.options.maxStaleMs) return null;
     // Nodes forget what is not touched: long before that, the next use is a read that touches.
     if (now - held.touchedAt > this.#idleMs() / 2) return null;

@@ -86,7 +86,11 @@ export function importRecordKeys(jwks: readonly JWK[]): Promise<RecordKey[]> {
   );
 }
 
-function algorithmOf(jwk: JWK): RecordAlgorithm {
+/**
+ * The algorithm of a key of one's own.
+ * @throws TypeError for a key of another kind.
+ */
+export function algorithmOf(jwk: JWK): RecordAlgorithm {
   if (jwk.kty === 'OKP' && jwk.crv === 'Ed25519') return 'EdDSA';
   if (jwk.kty === 'EC' && jwk.crv === 'P-256') return 'ES256';
   throw new TypeError(

@@ -28,7 +28,7 @@ export class SessionLoader<T extends object> {
   /** The session from memory, or confirmed by a read that parallel callers share. */
   async load(wanted: Wanted, { isFresh }: { readonly isFresh: boolean }): Promise<Loaded> {
     const { cache } = this.#engine.memory;
-    await cache.writing(wanted.id);
+    await this.#untilWritten(wanted.id);
     const held = isFresh ? null : this.#holdings.trusted(wanted);
     if (held !== null) return { kind: 'found', held, source: 'cache', isStale: false };
     if (cache.isGone(wanted.id)) return { kind: 'gone' };
@@ -53,16 +53,33 @@ export class SessionLoader<T extends object> {
     waitUntil(touch);
   }
 
+  /** Waits for a write of this instance, but no longer than one can take: its visit may have died with it. */
+  async #untilWritten(id: string): Promise<void> {
+    const { clock } = this.#engine;
+    const { timeoutMs } = this.#engine.options;
+    const writing = this.#engine.memory.cache.writing(id, clock.now());
+    if (writing === null) return;
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(timeoutMs, resolve);
+      // It never rejects.
+      void writing.then(() => {
+        cancel();
+        resolve();
+      });
+    });
+  }
+
   /** Joins a read that is under way when its answer cannot be older than the caller accepts. */
   #share(wanted: Wanted, isFresh: boolean): Promise<Loaded> {
     const { clock } = this.#engine;
-    const { maxStaleMs } = this.#engine.options;
+    const { maxStaleMs, isWorkShared } = this.#engine.options;
     const key = `${wanted.id}.${wanted.floor}`;
     const known = this.#flights.get(key);
     const now = clock.now();
-    if (known !== undefined && (known.isBoarding || (!isFresh && now - known.startedAt < maxStaleMs))) {
-      return known.result;
-    }
+    const isJoinable = isWorkShared && !isFresh;
+    // What is boarding has begun in this very turn, so the same visit waits for it.
+    if (known?.isBoarding === true) return known.result;
+    if (known !== undefined && isJoinable && now - known.startedAt < maxStaleMs) return known.result;
     const result = this.#board(wanted, now, () => (flight.isBoarding = false));
     const flight: Flight = { startedAt: now, isBoarding: true, result };
     this.#flights.set(key, flight);

@@ -1,4 +1,5 @@
 /** What all copies of this module in one process share: frameworks load a module several times. */
+import type { Breaker } from './breaker.ts';
 import { SessionCache, type CacheLimits } from './cache.ts';
 import type { Clock } from './ports.ts';
 import { SealMemory } from './seal.ts';
@@ -10,6 +11,8 @@ export interface InstanceMemory {
   readonly seals: SealMemory;
   /** For all times that the cache keeps: they must be of one clock. */
   readonly clock: Clock;
+  /** URL → whether that bridge is worth a try: what one copy finds out, all know. */
+  readonly breakers: Map<string, Breaker>;
   /** Things that are said once, e.g. a warning. */
   readonly said: Set<string>;
 }
@@ -40,6 +43,7 @@ export function instanceMemory(
     cache: new SessionCache(limits),
     seals: new SealMemory(),
     clock: new SteadyClock(clock),
+    breakers: new Map<string, Breaker>(),
     said: new Set<string>(),
   };
   // A closure, because the identity holds secrets and the holder can be seen by everybody.

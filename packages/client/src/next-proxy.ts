@@ -1,6 +1,6 @@
 /** sessionProxy(): the cookies are made what they should be before the request reaches its page. */
 import { NextResponse, type NextFetchEvent, type NextRequest } from 'next/server.js';
-import type { SessionCookie } from './cookies.ts';
+import { readHint, type SessionCookie } from './cookies.ts';
 import { SessionError } from './errors.ts';
 import { ProxyJar } from './next-jars.ts';
 import type { Visit, Visits } from './next-visits.ts';
@@ -100,7 +100,21 @@ function replaceCookies(header: string, cookies: readonly SessionCookie[]): stri
   const kept = header
     .split(';')
     .map((pair) => pair.trim())
-    .filter((pair) => pair !== '' && !names.has(pair.slice(0, pair.indexOf('='))));
+    .filter((pair) => pair !== '' && !names.has(nameOf(pair)) && !isOthersSeal(pair, cookies));
   const set = cookies.filter(({ value }) => value !== '').map(({ name, value }) => `${name}=${value}`);
   return [...kept, ...set].join('; ');
+}
+
+/**
+ * Whether it is a sealed id that the hints do not belong to. Of a name that comes twice, Next.js itself would keep
+ * the last one.
+ */
+function isOthersSeal(pair: string, cookies: readonly SessionCookie[]): boolean {
+  const name = nameOf(pair);
+  const hint = cookies.find((cookie) => cookie.name === `${name}-at` && cookie.value !== '');
+  return hint !== undefined && readHint([hint.value], pair.slice(name.length + 1)) === null;
+}
+
+function nameOf(pair: string): string {
+  return pair.slice(0, pair.indexOf('='));
 }

@@ -7,6 +7,10 @@ import { NodeJar } from './node-jar.ts';
 import type { SessionOptions } from './options.ts';
 import type { Session } from './session.ts';
 
+export type { LoadOptions } from './manager.ts';
+export type { SessionOptions } from './options.ts';
+export type { Session, SessionMeta } from './session.ts';
+
 export interface NodeSessionOptions<T extends object = Record<string, unknown>> extends SessionOptions<T> {
   /**
    * Is told what the middleware could not save: either the answer has become a plain 503 or 500, or a session

@@ -9,6 +9,7 @@ import {
 } from 'jose';
 import { parseSafeJson } from './codec.ts';
 import {
+  algorithmOf,
   deriveEncryptionKeys,
   deriveSigningKeys,
   importRecordKeys,
@@ -39,7 +40,8 @@ export interface RecordOptions {
 }
 
 interface Keyring {
-  readonly current: RecordKey;
+  /** Null when there are only public keys: then records can be read and not made. */
+  readonly current: RecordKey | null;
   readonly byKid: ReadonlyMap<string, RecordKey>;
 }
 
@@ -51,8 +53,12 @@ const HEADER: ReadonlySet<string> = new Set(['alg', 'enc', 'kid', 'typ']);
 const ALGORITHMS: ReadonlySet<unknown> = new Set<RecordAlgorithm>(['HS256', 'EdDSA', 'ES256', 'dir']);
 const ENCRYPTION = 'A256GCM';
 
-/** Signs and verifies with jose; keys are derived and imported once, at the first use. */
+/**
+ * Signs and verifies with jose; keys are derived and imported once, at the first use.
+ * @throws TypeError for a signing key of a kind that is not supported.
+ */
 export function createRecordCodec(options: RecordOptions): RecordCodec {
+  for (const key of options.signingKeys) algorithmOf(key);
   let keyring: Promise<Keyring> | null = null;
   const keys = (): Promise<Keyring> => (keyring ??= loadKeyring(options));
   return {
@@ -68,15 +74,16 @@ async function loadKeyring({ secrets, protection, signingKeys }: RecordOptions):
     importRecordKeys(signingKeys),
   ]);
   const candidates = protection === 'encrypt' ? encryption : own.length > 0 ? own : signing;
-  const current = candidates.find((key) => key.signing !== null);
-  if (current === undefined) throw new TypeError('None of the signing keys is a private key.');
+  const current = candidates.find((key) => key.signing !== null) ?? null;
   // A Map: a kid such as "__proto__" is only a key that is not there.
   const byKid = new Map([...signing, ...encryption, ...own].map((key) => [key.kid, key]));
   return { current, byKid };
 }
 
-async function signRecord(record: SessionRecord, key: RecordKey, app: string): Promise<string> {
-  if (key.signing === null) throw new TypeError('The key only verifies.');
+async function signRecord(record: SessionRecord, key: RecordKey | null, app: string): Promise<string> {
+  if (key === null || key.signing === null) {
+    throw new TypeError('None of the signing keys is a private key, so sessions can only be read.');
+  }
   const payload = encoder.encode(writeClaims(record, app));
   const header = { kid: key.kid, typ: RECORD_TYPE };
   if (key.algorithm === 'dir') {

@@ -1,6 +1,6 @@
 /** What the options become once the environment and the defaults are filled in and all values are checked. */
 import type { JWK } from 'jose';
-import { systemClock, systemRandom } from './platform.ts';
+import { isWorkBoundToVisits, systemClock, systemRandom } from './platform.ts';
 import { jsonCodec, type DataCodec } from './codec.ts';
 import type { OnEvent } from './events.ts';
 import {
@@ -41,7 +41,10 @@ export interface ResolvedOptions<T extends object> {
   readonly codec: DataCodec;
   readonly cookie: ResolvedCookie;
   readonly cache: Required<CacheOptions>;
+  /** Infinity where a visit cannot wait for another one's request. */
   readonly maxInFlight: number;
+  /** Whether a read that one visit has sent may be awaited by another. */
+  readonly isWorkShared: boolean;
   readonly maxRecordBytes: number;
   readonly onEvent: OnEvent;
   readonly waitUntil: WaitUntil | null;
@@ -59,6 +62,8 @@ export interface ResolvedOptions<T extends object> {
  */
 export function resolveOptions<T extends object>(options: SessionOptions<T>): ResolvedOptions<T> {
   const ttl = wholeNumber('ttl', options.ttl ?? DEFAULTS.ttl, LIMITS.ttlSeconds);
+  const isWorkShared = !isWorkBoundToVisits();
+  const maxInFlight = wholeNumber('maxInFlight', options.maxInFlight ?? DEFAULTS.maxInFlight, 100_000);
   const touchAfter = atLeastZero('touchAfter', options.touchAfter ?? defaultTouchAfter(ttl));
   return {
     secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
@@ -82,7 +87,8 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     codec: options.codec ?? jsonCodec,
     cookie: cookieOf(options.cookie ?? {}),
     cache: { ...DEFAULTS.cache, ...options.cache },
-    maxInFlight: wholeNumber('maxInFlight', options.maxInFlight ?? DEFAULTS.maxInFlight, 100_000),
+    maxInFlight: isWorkShared ? maxInFlight : Infinity,
+    isWorkShared,
     maxRecordBytes: wholeNumber('maxRecordBytes', options.maxRecordBytes ?? DEFAULTS.maxRecordBytes, 2 ** 30),
     onEvent: options.onEvent ?? (() => undefined),
     waitUntil: options.waitUntil ?? null,

@@ -16,8 +16,11 @@ export interface TokenOptions {
 export interface TokenSource {
   /** A promise only when there is none yet. */
   get(): string | Promise<string>;
-  /** Forgets the token: a bridge refused it. */
-  drop(): void;
+  /**
+   * Forgets the token: a bridge refused it. `bridgeTime`, milliseconds since 1970, is what the bridge took the
+   * time to be.
+   */
+  drop(bridgeTime?: number): void;
 }
 
 /** Makes tokens and keeps the last one; the next is made before the last one ends. */
@@ -26,6 +29,11 @@ export class TokenMaker implements TokenSource {
   readonly #secret: Uint8Array;
   #token: string | null = null;
   #endsAt = 0;
+  /**
+   * How far the bridges' clock is ahead of this instance's, milliseconds. Learnt only when a token is refused: an
+   * instance whose clock is wrong would otherwise be shut out from its sessions.
+   */
+  #aheadMs = 0;
   #making: Promise<string> | null = null;
 
   constructor(options: TokenOptions) {
@@ -34,14 +42,19 @@ export class TokenMaker implements TokenSource {
   }
 
   get(): string | Promise<string> {
-    const left = this.#endsAt - this.#options.clock.now();
+    const left = this.#endsAt - this.#now();
     if (this.#token === null || left <= AHEAD_MS / 3) return this.#make();
     if (left <= AHEAD_MS) void this.#make();
     return this.#token;
   }
 
-  drop(): void {
+  drop(bridgeTime?: number): void {
     this.#token = null;
+    if (bridgeTime !== undefined) this.#aheadMs = bridgeTime - this.#options.clock.now();
+  }
+
+  #now(): number {
+    return this.#options.clock.now() + this.#aheadMs;
   }
 
   #make(): Promise<string> {
@@ -50,12 +63,11 @@ export class TokenMaker implements TokenSource {
   }
 
   async #sign(): Promise<string> {
-    const { app, clock } = this.#options;
-    const issuedAt = Math.floor(clock.now() / 1000);
+    const issuedAt = Math.floor(this.#now() / 1000);
     const endsAt = issuedAt + TOKEN_MAX_SECONDS;
     const token = await new SignJWT({ scope: TOKEN_SCOPE })
       .setProtectedHeader({ alg: 'HS256', typ: 'JWT' })
-      .setIssuer(app)
+      .setIssuer(this.#options.app)
       .setAudience(TOKEN_AUDIENCE)
       .setIssuedAt(issuedAt)
       .setExpirationTime(endsAt)

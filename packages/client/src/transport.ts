@@ -1,5 +1,6 @@
 /** Operations to the bridges: tried in turn within one deadline, and batched when they wait together. */
 import { OperationQueue, type Pending } from './batch.ts';
+import type { Breaker } from './breaker.ts';
 import { Bridge } from './bridge.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
 import type { Clock, Fetch, RandomBytes } from './ports.ts';
@@ -8,6 +9,7 @@ import { TokenMaker } from './token.ts';
 import { batchRequestOf, checkResult, readBatch, readSingle, requestOf, type Answer } from './wire.ts';
 
 export interface TransportOptions {
+  readonly breakers: Map<string, Breaker>;
   readonly app: string;
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
@@ -29,6 +31,10 @@ const TRY_SHARE = 0.6;
 const TRIES = 2;
 /** Milliseconds before the same bridge is tried again, at most; jittered. */
 const BACKOFF_MS = 50;
+/** A bridge that is left alone is probed so long after its last failure when another one fails, milliseconds. */
+const NUDGE_MS = 250;
+/** And so long when there is no other, so that an outage is over for the clients when it is over for the bridges. */
+const ALONE_MS = 1_000;
 /** Answer bytes besides records. */
 const ANSWER_BYTES = 65_536;
 /** Operations that wait for the next request to a bridge. */
@@ -78,21 +84,40 @@ export class Transport {
 
   /** Settles every operation; never rejects. */
   async #exchange(operations: readonly Pending[]): Promise<void> {
-    const usable = this.#usableBridges();
     let open = operations;
     let error: SessionError = new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
-    const tries = usable.length === 0 ? 0 : Math.max(TRIES, usable.length);
-    for (let attempt = 0; attempt < tries && open.length > 0; attempt += 1) {
-      const bridge = usable[attempt % usable.length];
-      const left = latestDeadline(open) - this.#options.clock.now();
-      if (bridge === undefined || left <= 0) break;
-      if (attempt >= usable.length) await this.#backOff(left);
-      const isLast = attempt === tries - 1;
-      const outcome = await this.#try(bridge, open, isLast ? left : left * TRY_SHARE);
+    const tried: Bridge[] = [];
+    while (open.length > 0) {
+      const next = await this.#next(tried, open);
+      const left = this.#leftMs(open);
+      if (next === null || left <= 0) break;
+      const outcome = await this.#try(next.bridge, open, next.isLast ? left : left * TRY_SHARE);
+      tried.push(next.bridge);
       open = outcome.open;
       error = outcome.error ?? error;
     }
     for (const pending of open) pending.reject(error);
+  }
+
+  /**
+   * Whom to ask next: from the last good one on, first those that were not asked yet. Which of them are usable
+   * is looked up again each time, because the one that is back is often found by what failed at another.
+   */
+  async #next(
+    tried: readonly Bridge[],
+    open: readonly Pending[],
+  ): Promise<{ bridge: Bridge; isLast: boolean } | null> {
+    const fresh = this.#usableBridges().filter((bridge) => !tried.includes(bridge));
+    if (tried.length === 0 && fresh.length === 0) for (const bridge of this.#bridges) bridge.nudge(ALONE_MS);
+    const [first, ...others] = fresh;
+    if (first !== undefined) return { bridge: first, isLast: others.length === 0 && tried.length > 0 };
+    if (tried.length === 0) return null;
+    const found = await this.#probeOthers(tried, open);
+    if (found !== null) return { bridge: found, isLast: true };
+    const [again] = this.#usableBridges();
+    if (tried.length >= TRIES || again === undefined) return null;
+    await this.#backOff(this.#leftMs(open));
+    return { bridge: again, isLast: true };
   }
 
   /** From the last good one on, without those that are left alone. */
@@ -101,10 +126,34 @@ export class Transport {
     return inTurn.filter((bridge) => bridge.isUsable);
   }
 
+  /** All that were tried have failed: one that was left alone may be well again. Gives it, or null. */
+  async #probeOthers(tried: readonly Bridge[], open: readonly Pending[]): Promise<Bridge | null> {
+    const others = this.#bridges.filter((bridge) => !tried.includes(bridge));
+    for (const bridge of others) bridge.nudge(NUDGE_MS);
+    const probes = others.map(async (bridge) => {
+      if (bridge.isUsable) return bridge;
+      await bridge.probed;
+      if (bridge.isUsable) return bridge;
+      throw new Error('It is not well.');
+    });
+    if (probes.length === 0) return null;
+    let cancel = ignore;
+    const late = new Promise<null>((resolve) => {
+      cancel = this.#options.clock.after(this.#leftMs(open) * TRY_SHARE, () => resolve(null));
+    });
+    const found = await Promise.race([Promise.any(probes).catch(() => null), late]);
+    cancel();
+    return found;
+  }
+
+  #leftMs(open: readonly Pending[]): number {
+    return latestDeadline(open) - this.#options.clock.now();
+  }
+
   #backOff(leftMs: number): Promise<void> {
     const { clock, random } = this.#options;
-    const delayMs = Math.min(BACKOFF_MS, leftMs / 4) * ((random(1)[0] ?? 0) / 256);
-    return new Promise((resolve) => void clock.after(delayMs, resolve));
+    const share = 0.5 + (random(1)[0] ?? 0) / 512;
+    return new Promise((resolve) => void clock.after(Math.min(BACKOFF_MS, leftMs / 4) * share, resolve));
   }
 
   /** One request; settles what is settled by its answer and gives back what may be tried again. */
@@ -189,4 +238,8 @@ function latestDeadline(pending: readonly Pending[]): number {
 function asSessionError(thrown: unknown): SessionError {
   if (thrown instanceof SessionError) return thrown;
   return new SessionUnavailableError('bridge_unavailable', undefined, { cause: thrown });
+}
+
+function ignore(): void {
+  // Nothing is to be done.
 }

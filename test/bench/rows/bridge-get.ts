@@ -1,10 +1,11 @@
 /** How many reads a second the bridge answers, beside what answers less, and beside others that answer as much. */
 import { createMemjsNode } from '../../../packages/bridge/src/memjs-node.ts';
 import { type Contender, startNginx, startScript, startWebdis, type ScriptOptions } from '../contenders.ts';
+import { getScript } from '../loads.ts';
 import { compare, type Line, notMeasured } from '../line.ts';
 import { atLeast, type Contestant, type Goal, playRounds, type Samples, samplesOf } from '../measure.ts';
 import type { Row } from '../row.ts';
-import { makeRecord, type Runtime, Stack, startNode, type Stored } from '../stack.ts';
+import { makeRecord, type Runtime, Stack, startNode } from '../stack.ts';
 import { NotHereError } from '../tools.ts';
 import { loaded } from '../wrk.ts';
 
@@ -16,16 +17,6 @@ interface Peer {
   readonly name: string;
   readonly contestant: Contestant | NotHereError;
   readonly stop: () => Promise<void>;
-}
-
-/** Plain reads of every session in turn. */
-export function getScript(stack: Stack, sessions: readonly Stored[]): () => Promise<string> {
-  return async () => `${await stack.preamble(sessions)}
-request = function()
-  i = i % #refs + 1
-  return wrk.format("GET", "/v1/sessions/" .. refs[i], headers)
-end
-`;
 }
 
 const keysScript = async (): Promise<string> => `

@@ -101,7 +101,7 @@ export class NodeTable {
     bar.hidden = facts === null;
     const fill = bar.firstElementChild;
     if (fill instanceof HTMLElement) fill.style.inlineSize = `${Math.min(100, used * 100)}%`;
-    bar.dataset['level'] = used > 0.9 ? 'bad' : used > 0.75 ? 'warning' : 'good';
+    bar.dataset['level'] = used > 0.85 ? 'bad' : used > 0.75 ? 'warning' : 'good';
     const evictions = facts?.evictions ?? null;
     fillPair(
       cells.evictions,

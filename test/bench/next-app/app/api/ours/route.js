@@ -1,0 +1,16 @@
+/** The handler with this project's session. */
+import { createSessions } from '@memsession/client/next';
+import { change, look } from '../../../lib/visit.mjs';
+
+const { getSession } = createSessions();
+
+export async function GET(request) {
+  return Response.json(look(await getSession(request)));
+}
+
+export async function POST(request) {
+  const session = await getSession(request);
+  change(session);
+  await session.save();
+  return Response.json(look(session));
+}

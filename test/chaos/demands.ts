@@ -1,0 +1,93 @@
+/** What single rows demand beside the promises, read from what was seen. */
+import type { Operation } from '../history/history.ts';
+import type { Seen } from './arena.ts';
+import type { Finding } from './run-log.ts';
+import { isDisturbed } from './disturbed.ts';
+
+/** Above this a machine is so busy that a client's deadline passes without anybody's fault, milliseconds. */
+const BUSY_MS = 250;
+
+/** Nobody is told of an outage between two times. */
+export function noOutage(
+  { operations, lagMs }: Pick<Seen, 'operations' | 'lagMs'>,
+  from: number = 0,
+  to: number = Number.POSITIVE_INFINITY,
+): Finding {
+  const told = operations.filter((each) => each.start >= from && each.start < to && isDisturbed(each));
+  const most = lagMs > BUSY_MS ? Math.ceil(operations.length / 100) : 0;
+  const codes = [...new Set(told.map(({ error }) => error))].join(' ');
+  return {
+    what: 'nobody is told of an outage',
+    isHeld: told.length <= most,
+    detail: `${told.length}, ${most} for a machine that stood still ${Math.round(lagMs)} ms: ${codes}`,
+  };
+}
+
+/** Nobody who has a session gets the cookie of another one. */
+export function noNewCookie({ operations }: Pick<Seen, 'operations'>, from: number, to: number): Finding {
+  const got = operations.filter(
+    ({ start, end, session, kind, cookies }) =>
+      start >= from &&
+      (end ?? start) < to &&
+      session !== null &&
+      kind !== 'regenerate' &&
+      kind !== 'destroy' &&
+      cookies.includes('__Host-session'),
+  );
+  return {
+    what: 'nobody who has a session gets a new one',
+    isHeld: got.length === 0,
+    detail: got.map(({ browser, kind }) => `${browser} ${kind}`).join(', '),
+  };
+}
+
+/** How often a bridge may put a node down in this time. */
+export function fewFalls({ states, phases }: Seen, most: number): Finding {
+  const falls = states.filter(({ to, at }) => to === 'down' && at >= phases.fault);
+  const byEdge = groupBy(falls, ({ bridge, node }) => `bridge ${bridge} node ${node}`);
+  const worst = Math.max(0, ...[...byEdge.values()].map((each) => each.length));
+  return {
+    what: `no bridge puts a node down more than ${most} times`,
+    isHeld: worst <= most,
+    detail: falls
+      .map(({ at, bridge, node, reason }) => `${Math.round(at)} ms ${bridge}→${node} ${reason}`)
+      .join(', '),
+  };
+}
+
+/** Only destroying a session takes its cookie away. */
+export function keepsCookies({ operations }: Pick<Seen, 'operations'>): Finding {
+  const lost: string[] = [];
+  for (const [browser, own] of groupBy(operations, ({ browser }) => browser)) {
+    const inOrder = own.toSorted((a, b) => a.start - b.start);
+    for (const [at, { start, session, kind }] of inOrder.entries()) {
+      if (session !== null) continue;
+      const before = inOrder.slice(0, at);
+      const had = before.findLast((each) => isSaved(each) && (each.end ?? start) < start);
+      if (had === undefined) continue;
+      const mayHaveEnded = before.some(
+        (each) => (each.kind === 'destroy' || each.kind === 'regenerate') && (each.end ?? start) >= had.start,
+      );
+      if (!mayHaveEnded) lost.push(`${kind} of ${browser} at ${Math.round(start)} ms`);
+    }
+  }
+  return {
+    what: 'no browser loses its cookies',
+    isHeld: lost.length === 0,
+    detail: lost.slice(0, 5).join(', '),
+  };
+}
+
+function isSaved({ outcome, kind, after }: Operation): boolean {
+  return outcome === 'ok' && kind !== 'destroy' && after?.session != null;
+}
+
+function groupBy<T>(list: readonly T[], keyOf: (member: T) => string): Map<string, T[]> {
+  const groups = new Map<string, T[]>();
+  for (const member of list) {
+    const group = groups.get(keyOf(member));
+    if (group === undefined) groups.set(keyOf(member), [member]);
+    else group.push(member);
+  }
+  return groups;
+}

@@ -1,0 +1,170 @@
+import assert from 'node:assert/strict';
+import { generateKeyPairSync } from 'node:crypto';
+import { after, before, test } from 'node:test';
+import { exportJWK, SignJWT } from 'jose';
+import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
+import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
+import { createInstance, visit } from '../support/client-instance.ts';
+import { sendRaw } from '../support/raw-http.ts';
+import { makeId, type RunningBridge, startBridge } from '../support/service.ts';
+import { TestBrowser } from '../support/test-browser.ts';
+
+let nodes: EmbeddedNode[] = [];
+
+before(async () => {
+  nodes = await Promise.all(Array.from({ length: 3 }, () => startEmbeddedNode()));
+});
+after(async () => {
+  for (const node of nodes) await node.close();
+});
+
+function start(overrides: Parameters<typeof startBridge>[1] = {}): Promise<RunningBridge> {
+  return startBridge(
+    nodes.map(({ port }) => port),
+    { nodeTimeoutMs: 5_000, ...overrides },
+  );
+}
+
+test('requests that two servers could read differently are refused, and nothing behind them is served', async () => {
+  await using bridge = await start();
+  const behind = 'GET /healthz HTTP/1.1\r\nHost: bridge\r\n\r\n';
+  const post = 'POST /v1/batch HTTP/1.1\r\nHost: bridge\r\n';
+  const vectors: readonly string[] = [
+    `${post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${behind}`,
+    `${post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n${behind}`,
+    `${post}Content-Length: 0\r\nContent-Length: ${behind.length}\r\n\r\n${behind}`,
+    `${post}Content-Length: 0, 5\r\n\r\n${behind}`,
+    `${post}Content-Length: +5\r\n\r\n${behind}`,
+    `${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${behind}`,
+    `${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${behind}`,
+    `${post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${behind}`,
+    `${post}Content-Length : 0\r\n\r\n${behind}`,
+    `${post}X: a\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n${behind}`,
+    `POST /v1/batch HTTP/1.1\nHost: bridge\nContent-Length: 0\n\n${behind}`,
+    `${post}Transfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n${behind}`,
+    `${post}Transfer-Encoding: chunked\r\n\r\n1;\u0000\r\nx\r\n0\r\n\r\n${behind}`,
+    `POST /v1/batch HTTP/1.1\r\nContent-Length: 0\r\n\r\n${behind}`,
+    `${post}X\u0000: a\r\nContent-Length: 0\r\n\r\n${behind}`,
+    `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${behind}`,
+  ];
+  for (const vector of vectors) {
+    const { statuses, isClosed } = await sendRaw(bridge.url, vector);
+    assert.deepEqual([statuses, isClosed], [[400], true], JSON.stringify(vector.slice(0, 110)));
+  }
+  const large = await sendRaw(
+    bridge.url,
+    `GET /healthz HTTP/1.1\r\nHost: bridge\r\nX: ${'x'.repeat(17_000)}\r\n\r\n`,
+  );
+  assert.deepEqual([large.statuses, large.isClosed], [[431], true]);
+});
+
+test('a body over the limit is refused while it comes, announced or not', async () => {
+  await using bridge = await start();
+  const token = await makeToken();
+  const head = (fields: string): string =>
+    `PUT /v1/sessions/${makeId()} HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer ${token}\r\n` +
+    `Session-Version: 1\r\nIf-None-Match: *\r\nSession-TTL: 60\r\n${fields}\r\n\r\n`;
+  const body = 'x'.repeat(10 * 1_048_576);
+  const before = process.memoryUsage().rss;
+  const announced = await sendRaw(bridge.url, head(`Content-Length: ${body.length}`) + body);
+  assert.deepEqual([announced.statuses[0], announced.isClosed], [413, true]);
+  const chunk = `100000\r\n${'x'.repeat(0x10_0000)}\r\n`;
+  const chunked = await sendRaw(bridge.url, head('Transfer-Encoding: chunked') + chunk.repeat(10));
+  assert.deepEqual([chunked.statuses[0], chunked.isClosed], [413, true]);
+  // Most of what is measured here are the bodies that this test itself has made.
+  assert.ok(process.memoryUsage().rss - before < 80 * 1_048_576);
+  assert.equal((await bridge.client.get(makeId())).status, 404);
+});
+
+test('only records that their app has signed are stored, where its public key is known', async () => {
+  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const other = generateKeyPairSync('ed25519');
+  const { kty = '', crv = '', x = '' } = await exportJWK(publicKey);
+  await using bridge = await start({
+    apps: new Map([['shop', { secrets: [BRIDGE_SECRET], publicKeys: [{ kty, crv, x, kid: 'k1' }] }]]),
+  });
+  const id = makeId();
+  const sign = (
+    claims: object,
+    header: { kid?: string; typ?: string } = {},
+    key = privateKey,
+  ): Promise<string> =>
+    new SignJWT({ sub: id, aud: 'shop', ver: 1, data: {}, ...claims })
+      .setProtectedHeader({ alg: 'EdDSA', kid: 'k1', typ: 'memsession+jwt', ...header })
+      .sign(key);
+  const garbage = [
+    'not signed at all',
+    await sign({}, {}, other.privateKey),
+    await sign({ sub: makeId() }),
+    await sign({ aud: 'blog' }),
+    await sign({ ver: 2 }),
+    await sign({}, { kid: 'k2' }),
+    await sign({}, { typ: 'JWT' }),
+    (await sign({})).slice(0, -4),
+  ];
+  for (const text of garbage) {
+    const refused = await bridge.client.put(id, { version: 1, base: null, text });
+    assert.equal(refused.status, 400, text.slice(0, 20));
+    assert.match(refused.text, /body|record/);
+  }
+  assert.equal((await bridge.client.get(id)).status, 404);
+  assert.equal((await bridge.client.put(id, { version: 1, base: null, text: await sign({}) })).status, 201);
+});
+
+for (const algorithm of ['EdDSA', 'ES256'] as const) {
+  test(`a client that signs with ${algorithm} is stored where its public key is known, and no other`, async () => {
+    const kind =
+      algorithm === 'EdDSA'
+        ? generateKeyPairSync('ed25519')
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const stranger =
+      algorithm === 'EdDSA'
+        ? generateKeyPairSync('ed25519')
+        : generateKeyPairSync('ec', { namedCurve: 'P-256' });
+    const { kty = '', crv = '', x = '', y } = await exportJWK(kind.publicKey);
+    const publicKeys = [{ kty, crv, x, ...(y === undefined ? {} : { y }) }];
+    await using bridge = await start({ apps: new Map([['shop', { secrets: [BRIDGE_SECRET], publicKeys }]]) });
+    const options = { app: 'shop', bridgeUrl: bridge.url, bridgeSecret: BRIDGE_SECRET };
+    const mine = { ...options, signingKeys: [await exportJWK(kind.privateKey)] };
+    const browser = new TestBrowser();
+    await visit(createInstance(fetch, mine), browser, async (session) => {
+      session.userId = '42';
+      await session.save();
+    });
+    assert.equal(await visit(createInstance(fetch, mine), browser, (session) => session.userId), '42');
+    const others = { ...options, signingKeys: [await exportJWK(stranger.privateKey)] };
+    const refused = visit(createInstance(fetch, others), new TestBrowser(), async (session) => {
+      session.userId = '43';
+      await session.save();
+    });
+    await assert.rejects(refused, { code: 'invalid_request' });
+  });
+}
+
+test('an app over its limit gets 429, a bridge over its own 503, and health is always answered', async () => {
+  await using bridge = await start({
+    apps: new Map([['*', { secrets: [BRIDGE_SECRET], maxInFlight: 4 }]]),
+    maxInFlight: 6,
+    maxQueueMs: 20,
+    nodeTimeoutMs: 1_000,
+  });
+  for (const node of nodes) await node.inject({ kind: 'hang' });
+  const ask = async (app: string): Promise<Response> =>
+    fetch(`${bridge.url}/v1/sessions/${makeId()}`, {
+      headers: { authorization: `Bearer ${await makeToken({ app })}` },
+    });
+  const mine = Promise.all(Array.from({ length: 8 }, () => ask('shop')));
+  const theirs = Promise.all(Array.from({ length: 4 }, () => ask('blog')));
+  const health = await fetch(`${bridge.url}/healthz`);
+  assert.equal(health.status, 200);
+  const statuses = (await mine).map(({ status }) => status);
+  assert.equal(statuses.filter((status) => status === 429).length, 4);
+  for (const response of [...(await mine), ...(await theirs)].filter(({ status }) => status >= 429))
+    assert.equal(response.headers.get('retry-after'), '1');
+  const bodies = await Promise.all((await theirs).map(async (response) => await response.text()));
+  assert.ok(
+    bodies.some((body) => body.includes('overloaded')),
+    bodies.join(),
+  );
+  for (const node of nodes) await node.heal();
+});

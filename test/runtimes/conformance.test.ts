@@ -1,0 +1,50 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { after, before, test, type TestContext } from 'node:test';
+import { Project } from '../support/project.ts';
+import { type RuntimeStage, startRuntimeStage } from '../support/runtime-stage.ts';
+import { processRuntimes, runToEnd, startWorker } from '../support/runtimes.ts';
+import { requireTools } from '../support/tools.ts';
+import type { Verdict } from './suite.ts';
+
+const project = new Project();
+let stage: RuntimeStage;
+
+before(async () => {
+  project.copy('test/runtimes/*.ts');
+  stage = await startRuntimeStage(project.bridge);
+});
+
+after(async () => {
+  await stage[Symbol.asyncDispose]();
+  project[Symbol.dispose]();
+});
+
+for (const runtime of processRuntimes()) {
+  test(`the packed client keeps its promises in ${runtime.name}`, async (t) => {
+    const file = project.compile('program.ts');
+    await report(t, await runToEnd(runtime, file, { cwd: project.path, env: stage.env }));
+  });
+}
+
+test('the packed client keeps its promises in the Edge runtime', async (t) => {
+  const node = processRuntimes().find(({ program }) => program === process.execPath);
+  assert.ok(node);
+  project.link('@edge-runtime/vm', join(requireTools(), '@edge-runtime/vm'));
+  const env = { ...stage.env, BUNDLE: project.bundle('suite.ts', 'iife') };
+  await report(t, await runToEnd(node, project.compile('edge.ts'), { cwd: project.path, env }));
+});
+
+test('the packed client keeps its promises in workerd', async (t) => {
+  await using worker = await startWorker(project, project.bundle('worker.ts', 'esm'), stage.env);
+  const response = await fetch(worker.url);
+  await report(t, await response.text());
+});
+
+/** Each check a test of its own. */
+async function report(t: TestContext, output: string): Promise<void> {
+  // What the program prints.
+  const verdicts = JSON.parse(output) as Verdict[];
+  assert.ok(verdicts.length > 10);
+  for (const { title, error } of verdicts) await t.test(title, () => assert.equal(error, null));
+}
