@@ -77,9 +77,14 @@ function checkOperation(operation: Operation, { history, owners, report }: Conte
     if (strangers.length > 0 || (view.owner !== null && view.owner !== browser))
       tell('isolated', `${name(operation)} shows the data of ${view.owner ?? '?'}: ${strangers.join(' ')}`);
     const updates = view.nonces.filter((nonce) => owners.get(nonce)?.kind === 'update').length;
-    if (view.count > updates)
+    // What a browser carried through an outage may count saves that the nodes have lost since.
+    if (view.count > updates && !hasLost(history, view.session))
       tell('once', `${name(operation)} counts ${view.count}, but ${updates} have counted`);
   }
+}
+
+function hasLost({ facts }: History, id: string | null): boolean {
+  return facts.some(({ kind, session }) => kind === 'loss' && (session === '*' || session === id));
 }
 
 function checkSession(log: SessionLog, history: History, report: Report): void {
