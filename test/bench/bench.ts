@@ -4,7 +4,7 @@
  *   npm run bench                          all rows
  *   npm run bench -- bridge-get next       the rows whose names begin so
  *   npm run bench -- --rounds 9            more rounds, less spread (5 when left out)
- *   npm run bench -- --write               puts the table into docs/performance.md and the JSON beside it
+ *   npm run bench -- --write               puts the table into docs/performance.md, JSON and plots beside it
  *   npm run bench -- --list                the names of the rows
  */
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -12,6 +12,7 @@ import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { type Line, notMeasured } from './line.ts';
+import { drawScaling } from './plots.ts';
 import { formatReport, type Measured, type Report } from './report.ts';
 import { ROWS } from './rows.ts';
 import { describeSetting } from './setting.ts';
@@ -21,6 +22,7 @@ import type { Row } from './row.ts';
 const DOCUMENT = fileURLToPath(new URL('../../docs/performance.md', import.meta.url));
 const LAST = fileURLToPath(new URL('../../node_modules/.cache/bench/last.json', import.meta.url));
 const PUBLISHED = fileURLToPath(new URL('../../docs/performance.json', import.meta.url));
+const PLOTS = fileURLToPath(new URL('../../docs/images/scaling.svg', import.meta.url));
 const [BEGIN, END] = ['<!-- table: begin -->', '<!-- table: end -->'];
 const ROUNDS = 5;
 
@@ -53,6 +55,8 @@ console.log(`\n${text}`);
 write(LAST, `${JSON.stringify(report, null, 1)}\n`);
 if (values.write) {
   write(PUBLISHED, `${JSON.stringify(report, null, 1)}\n`);
+  const scaling = measured.find(({ row }) => row === 'scaling');
+  if (scaling !== undefined) write(PLOTS, drawScaling(scaling.lines));
   const document = readFileSync(DOCUMENT, 'utf8');
   const [before] = document.split(BEGIN);
   const after = document.split(END)[1] ?? '';

@@ -22,8 +22,12 @@ export function requirePeer(file: string): string {
 /** Where Bun is; the same one as the peers' manifest names. */
 export function requireBun(): string {
   installPeers();
-  const path = join(FOLDER, 'node_modules', 'bun', 'bin', 'bun.exe');
-  if (existsSync(path)) return path;
+  const { platform, arch } = process;
+  const own = `@oven/bun-${platform}-${arch === 'arm64' ? 'aarch64' : arch}/bin/bun`;
+  // Its install script moves the program, where install scripts may run.
+  const places = [own, 'bun/bin/bun.exe'].map((path) => join(FOLDER, 'node_modules', path));
+  const found = places.find((path) => existsSync(path));
+  if (found !== undefined) return found;
   throw new NotHereError('the package bun has no program for this platform');
 }
 

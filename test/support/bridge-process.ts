@@ -45,12 +45,14 @@ export interface BridgeProcessOptions {
   readonly main?: string;
   /** Runs it below another program, e.g. one that lowers a limit. */
   readonly below?: readonly string[];
+  /** In place of this Node.js. */
+  readonly runtime?: string;
 }
 
 /** Starts it on free ports; resolves when it listens. */
 export async function startBridgeProcess(options: BridgeProcessOptions = {}): Promise<BridgeProcess> {
-  const { nodes = [], below = [], args = [], main = MAIN } = options;
-  const [program, ...before] = [...below, process.execPath];
+  const { nodes = [], below = [], args = [], main = MAIN, runtime = process.execPath } = options;
+  const [program, ...before] = [...below, runtime];
   const child = spawn(program ?? process.execPath, [...before, main, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: {
