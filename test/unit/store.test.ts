@@ -396,3 +396,17 @@ async function overwrite(node: FakeNode | undefined, id: string, text: string): 
   const outcome = seen === null ? await node.add(key, item) : await node.cas(key, item, seen.cas);
   assert.equal(outcome.stored, true);
 }
+
+test('a save under way when its nodes begin to be drained ends where it began', async () => {
+  const { bridge } = setUpNodes(5);
+  const one = await bridge();
+  const id = idWithRank([0, 1, 2, 3, 4], 5);
+  await save(one, { id, version: 1, base: null });
+  const list = one.cluster.list.map((entry) =>
+    entry.index < 2 ? { ...entry, state: 'draining' as const } : entry,
+  );
+  const saving = save(one, { id, version: 2, base: 1 });
+  assert.deepEqual(one.cluster.apply(list), []);
+  assert.deepEqual(await saving, { kind: 'stored', home: 0, copies: 2 });
+  assert.equal(await read(one, { id, index: 0 }), 'record 2 @2');
+});

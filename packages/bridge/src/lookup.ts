@@ -78,10 +78,10 @@ export class Lookup {
    */
   isQuorum(indexes: Iterable<number>): boolean {
     const { cluster, copies } = this.#context;
-    const members = this.placement.window
-      .flatMap(({ index }) => cluster.candidate(index) ?? [])
-      .filter(({ isDraining }) => !isDraining);
-    const first = members.filter(({ isLost }) => !isLost).slice(0, copies + 1);
+    // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
+    const members = this.placement.window.filter(({ isDraining }) => !isDraining);
+    const isLost = ({ index }: Candidate): boolean => cluster.candidate(index)?.isLost ?? true;
+    const first = members.filter((member) => !isLost(member)).slice(0, copies + 1);
     const taken = new Set(indexes);
     const met = first.filter(({ index }) => taken.has(index)).length;
     const most = members.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
