@@ -10,6 +10,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { type Line, notMeasured } from './line.ts';
 import { drawScaling } from './plots.ts';
@@ -25,6 +26,7 @@ const PUBLISHED = fileURLToPath(new URL('../../docs/performance.json', import.me
 const PLOTS = fileURLToPath(new URL('../../docs/images/scaling.svg', import.meta.url));
 const [BEGIN, END] = ['<!-- table: begin -->', '<!-- table: end -->'];
 const ROUNDS = 5;
+const ROW_LIMIT_MS = 240_000;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -67,12 +69,18 @@ process.exit(0);
 /** A row that cannot be measured here, or whose measuring fails, stays in the table and says why. */
 async function measure(row: Row): Promise<readonly Line[]> {
   try {
-    return await row.measure({ rounds });
+    return await Promise.race([row.measure({ rounds }), giveUp()]);
   } catch (error) {
     if (!(error instanceof NotHereError)) console.error(error);
     const why = error instanceof Error ? (error.message.split('\n')[0] ?? '') : String(error);
     return [notMeasured(row.title, '–', { why })];
   }
+}
+
+/** Processes of a row that hangs end with this one. */
+async function giveUp(): Promise<never> {
+  await sleep(ROW_LIMIT_MS, undefined, { ref: false });
+  throw new NotHereError(`took longer than ${ROW_LIMIT_MS / 60_000} minutes`);
 }
 
 function write(path: string, content: string): void {
