@@ -40,11 +40,11 @@ export async function answersOnPort(port: number): Promise<boolean> {
   }
 }
 
-/** Whether a URL answers with a status below 500 within two seconds. */
+/** Whether a URL answers that all is well within two seconds; another program on the port knows no such URL. */
 export async function answersOnUrl(url: string): Promise<boolean> {
   try {
     const response = await fetch(url, { signal: AbortSignal.timeout(2_000), redirect: 'manual' });
-    return response.status < 500;
+    return response.ok;
   } catch {
     return false;
   }

@@ -45,6 +45,8 @@ export class Stack {
   readonly hasMemcached: boolean;
   /** Guards the control port. */
   readonly controlToken: string = secret();
+  /** Opens the bridge's dashboard. */
+  readonly adminToken: string = secret();
   readonly events: StackEvent[] = [];
   readonly #bridgeSecret = secret();
   readonly #sessionSecret = secret();
@@ -114,7 +116,7 @@ export class Stack {
         HOST: '127.0.0.1',
         PORT: String(port),
         ADMIN_PORT: String(bridgeAdmin),
-        ADMIN_TOKEN: this.controlToken,
+        ADMIN_TOKEN: this.adminToken,
       },
       isHealthy: () => answersOnUrl(`http://127.0.0.1:${port}/readyz`),
       onLine: (line) => this.#heardBridge(line),

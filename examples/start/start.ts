@@ -84,7 +84,7 @@ async function startAll(stack: Stack): Promise<void> {
   await Promise.all(stack.instances.map((instance) => instance.start()));
 }
 
-function printTable({ ports, hasMemcached }: Stack): void {
+function printTable({ ports, hasMemcached, adminToken }: Stack): void {
   const kind = hasMemcached ? 'memcached' : 'embedded';
   const rows: [string, string][] = [
     ...ports.instances.map((port, i): [string, string] => [
@@ -92,6 +92,7 @@ function printTable({ ports, hasMemcached }: Stack): void {
       `http://localhost:${port}`,
     ]),
     ['bridge', `http://127.0.0.1:${ports.bridge}`],
+    ['its dashboard', `http://127.0.0.1:${ports.bridgeAdmin}, token ${adminToken}`],
     ...ports.nodes.map((port, i): [string, string] => [`node ${i} (${kind})`, `127.0.0.1:${port}`]),
   ];
   const [first = 0, second = 0] = ports.instances;
@@ -102,6 +103,7 @@ Try this:
   1. Open http://localhost:${first}, log in and put something into the cart.
   2. Type "stop instance A" here and go on at http://localhost:${second}: same session, nothing lost.
   3. Stop the node that the page names as home ("stop node 0") and reload: another index, the same data.
+  4. Look at the dashboard while you do so.
 
 Commands: stop, start, freeze, thaw  +  node 0-2, instance A-B, bridge.   Ctrl-C ends everything.
 `);

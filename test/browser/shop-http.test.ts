@@ -157,6 +157,27 @@ test('a stream’s cookie names what was saved before it; what it saves itself i
   assert.equal((await visitor.ask<Look>('/api/session')).version, 3);
 });
 
+test('handlers, components, proxy.ts and the Pages Router of an instance share one memory', async () => {
+  balancer.pinned = 0;
+  const visitor = await arrive();
+  await visitor.post('/api/cart', { item: 'tea' });
+  await stack.bridge.kill();
+  // Nobody can be asked: what the handler has saved is known to the others by their common memory alone.
+  for (const path of ['/', '/members', '/places/pages-router']) {
+    const { status, text } = await visitor.send(path);
+    assert.equal(status, 200, path);
+    assert.ok(text.includes('Ada'), path);
+  }
+  const look = await visitor.ask<Look>('/api/session');
+  assert.deepEqual([look.name, look.cart], ['Ada', ['tea']]);
+});
+
+test('a component that writes is refused, with advice', async () => {
+  const { text } = await (await arrive()).send('/places/server-component');
+  assert.match(text, /change it in a server action or a route handler/);
+  assert.doesNotMatch(text, /this should have been refused/);
+});
+
 test('a page of the Pages Router counts its visits on all instances, in an answer that nobody caches', async () => {
   const visitor = await arrive();
   for (const count of ['once', '2 times', '3 times', '4 times']) {

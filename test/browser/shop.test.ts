@@ -171,7 +171,7 @@ test('an instance that cannot know a session says so, and nobody is logged out',
       return visitor.page.getByRole('heading', { name: 'The lemon cake' }).isVisible();
     },
     'the page is there again',
-    15_000,
+    60_000,
   );
 });
 
@@ -195,6 +195,25 @@ test('the panel stops the home and the instance, and tells in words what has hap
   await visitor.page.getByRole('heading', { name: 'Welcome, Ada' }).waitFor();
 });
 
+test('what the browser fetches before it is asked for sets no cookie and saves nothing', async () => {
+  const visitor = await arrive();
+  await visitor.logIn();
+  const before = await visitor.cookies();
+  const prefetched: string[] = [];
+  const setting: string[] = [];
+  visitor.page.on('response', async (response) => {
+    const headers = await response.request().allHeaders();
+    if (headers['next-router-prefetch'] === undefined) return;
+    prefetched.push(response.url());
+    if ((await response.headerValue('set-cookie')) !== null) setting.push(response.url());
+  });
+  await visitor.open('/places');
+  await waitUntil(() => prefetched.length >= 8, 'the links are prefetched', 30_000);
+  assert.deepEqual(setting, []);
+  assert.deepEqual(await visitor.cookies(), before);
+  await visitor.fact('Version', /^1$/);
+});
+
 test('everything but the panel works without JavaScript', async () => {
   const visitor = await arrive({ javaScriptEnabled: false });
   await visitor.logIn('Grace');
@@ -214,4 +233,30 @@ test('everything but the panel works without JavaScript', async () => {
   );
   await visitor.logOut();
   assert.equal((await visitor.cookies()).size, 0);
+});
+
+test('every page fits a phone and a desktop, has one heading, and complains about nothing', async () => {
+  const visitor = await arrive();
+  const { page } = visitor;
+  const complaints: string[] = [];
+  page.on('pageerror', (error) => complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() !== 'error' && message.type() !== 'warning') return;
+    complaints.push(`${message.text()} ${message.location().url}`);
+  });
+  await visitor.logIn('Ada, who has a name as long as it may be');
+  await visitor.add('Stoneware mug');
+  const places = ['route-handler', 'server-action', 'server-component', 'proxy', 'pages-router', 'stream'];
+  const paths = ['/', '/cart', '/counter', '/members', '/outage', '/places'];
+  for (const path of [...paths, ...places.map((place) => `/places/${place}`)]) {
+    for (const width of [375, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      if (width === 375) await visitor.open(path);
+      const overflow = await page.evaluate('document.documentElement.scrollWidth - innerWidth');
+      assert.ok(Number(overflow) <= 0, `${path} at ${width}`);
+    }
+    assert.equal(await page.getByRole('heading', { level: 1 }).count(), 1, path);
+    assert.match(await page.title(), /The Tea Room$/, path);
+  }
+  assert.deepEqual(complaints, []);
 });

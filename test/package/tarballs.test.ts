@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { globSync, readFileSync } from 'node:fs';
 import { builtinModules } from 'node:module';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { after, test } from 'node:test';
 import { makeFolder, packPackages, type PackageName, readManifest } from '../support/packed.ts';
 import { requireTool } from '../support/tools.ts';
@@ -31,17 +31,17 @@ for (const name of PACKAGES) {
   });
 
   test(`the tarball of @memsession/${name} has what is built from the sources, and nothing else`, () => {
-    const source = (pattern: string): string[] =>
-      globSync(pattern, { cwd: join(ROOT, 'packages', name), exclude: ['**/*.d.ts'] });
-    const built = source('src/**/*.ts').flatMap((file) => {
-      const path = file.replace(/^src/, 'dist').replace(/\.ts$/, '');
-      return [`${path}.d.ts`, `${path}.js`];
-    });
-    const assets = source('assets/*');
-    const expected = ['LICENSE', 'README.md', 'package.json', ...built, ...assets];
-    const packed = globSync('**/*', { cwd: join(folder.path, name), withFileTypes: true })
-      .filter((entry) => entry.isFile())
-      .map((entry) => join(entry.parentPath, entry.name).slice(join(folder.path, name).length + 1));
+    const sources = join(ROOT, 'packages', name);
+    const built = filesIn(sources, 'src/**/*.ts')
+      .filter((file) => !file.endsWith('.d.ts'))
+      .flatMap((file) => {
+        const path = file.replace(/^src/, 'dist').replace(/\.ts$/, '');
+        return [`${path}.d.ts`, `${path}.js`];
+      });
+    // For operators, as they are.
+    const others = filesIn(sources, '{assets,deploy}/**/*');
+    const expected = ['LICENSE', 'README.md', 'package.json', ...built, ...others];
+    const packed = filesIn(join(folder.path, name), '**/*');
     assert.deepEqual(packed.toSorted(), expected.toSorted());
   });
 
@@ -74,6 +74,13 @@ for (const name of PACKAGES) {
     const hooks = Object.keys(scripts ?? {}).filter((script) => /install|prepare/.test(script));
     assert.deepEqual(hooks, []);
   });
+}
+
+/** Paths relative to `root`. */
+function filesIn(root: string, pattern: string): string[] {
+  return globSync(pattern, { cwd: root, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(root, join(entry.parentPath, entry.name)));
 }
 
 /** Names of the packages that a file imports, without the platform's own. */

@@ -70,6 +70,8 @@ export function createInstance(fetch: Fetch, options: SessionOptions<Data> = {})
     bridgeSecret: BRIDGE_SECRET,
     holder: {},
     fetch,
+    // A slow machine is no outage.
+    timeoutMs: 10_000,
     onEvent: (event) => events.push(event),
     ...options,
   });

@@ -112,6 +112,7 @@ export class Simulation {
     const bytes: RandomBytes = (length) => Uint8Array.from({ length }, () => Math.floor(this.random() * 256));
     return createInstance(this.#fetch, {
       clock: this.clock,
+      timeoutMs: 1_000,
       random: bytes,
       sealer: openSealer,
       recordCodec: openRecords,

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { decodeProtectedHeader, exportJWK, generateKeyPair, type JWK } from 'jose';
 import { createSessionManager } from '../../packages/client/src/index.ts';
 import {
   BRIDGE_SECRET,
@@ -49,6 +50,36 @@ test('the session secret is replaced in three steps, and nobody is logged out', 
     assert.deepEqual(await look(dropped, late), {});
     assert.deepEqual(dropped.events, [{ type: 'rejected', what: 'cookie', reason: 'unknown_key' }]);
   }
+});
+
+test('key pairs take the place of the secret, and of each other, in three steps each', async () => {
+  const makePair = async (algorithm: string): Promise<{ open: JWK; secret: JWK }> => {
+    const { publicKey, privateKey } = await generateKeyPair(algorithm, { extractable: true });
+    return { open: await exportJWK(publicKey), secret: await exportJWK(privateKey) };
+  };
+  const [first, second] = [await makePair('EdDSA'), await makePair('ES256')];
+  const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] } });
+  const start = (...signingKeys: JWK[]): Instance => createInstance(bridge.fetch, { signingKeys });
+  const browser = new TestBrowser();
+  await change(start(), browser, (session) => (session.userId = '42'));
+  const steps: JWK[][] = [
+    [],
+    [first.open],
+    [first.secret],
+    [first.secret, second.open],
+    [second.secret, first.open],
+    [second.secret],
+  ];
+  for (const [i, keys] of steps.entries()) {
+    const before = steps[i - 1] ?? [];
+    // While each step is rolled out, instances of both kinds serve the same browser.
+    await visitAll([start(...before), start(...keys), start(...before), start(...keys)], browser);
+  }
+  const algorithms = [...bridge.items.values()].map(({ record }) => decodeProtectedHeader(record).alg);
+  assert.deepEqual(algorithms, ['ES256']);
+  const late = start(first.secret);
+  assert.deepEqual(await look(late, browser.clone()), {});
+  assert.deepEqual(late.events, [{ type: 'rejected', what: 'record', reason: 'unknown_key' }]);
 });
 
 test('data carried through an outage survives the change of secrets', async () => {

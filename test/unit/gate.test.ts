@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import fc from 'fast-check';
 import { Bodies } from '../../packages/bridge/src/body.ts';
 import { Gate } from '../../packages/bridge/src/gate.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
@@ -55,20 +56,101 @@ test('without a place it waits its turn, and not longer than the limit', async (
   assert.deepEqual([gate.inFlight, gate.queued], [0, 0]);
 });
 
-test('an app over its limit is refused at once and leaves the places to others', async () => {
-  const gate = makeGate(new FakeClock(), { maxInFlight: 10, appMaxInFlight: 2 });
-  const mine = [begin(gate), begin(gate), begin(gate)];
+test('an app over its limit waits for itself, and leaves the places to others', async () => {
+  const clock = new FakeClock();
+  const gate = makeGate(clock, { maxInFlight: 10, appMaxInFlight: 2 });
+  const mine = [begin(gate), begin(gate), begin(gate), begin(gate)];
   const theirs = begin(gate, { app: 'blog' });
-  const limited = begin(gate, { app: 'tiny', limit: 1 });
-  assert.equal(await mine[2]?.outcome, 'rate_limited');
-  assert.equal(await begin(gate, { app: 'tiny', limit: 1 }).outcome, 'rate_limited');
+  const limited = [begin(gate, { app: 'tiny', limit: 1 }), begin(gate, { app: 'tiny', limit: 1 })];
   await settle();
-  assert.ok(theirs.hasBegun() && limited.hasBegun());
-  for (const work of [...mine, theirs, limited]) work.finish();
-  await Promise.all([...mine, theirs, limited].map(({ outcome }) => outcome));
+  assert.deepEqual(
+    [...mine, theirs, ...limited].map((work) => work.hasBegun()),
+    [true, true, false, false, true, true, false],
+  );
+  mine[0]?.finish();
+  await settle();
+  assert.deepEqual([mine[2]?.hasBegun(), mine[3]?.hasBegun()], [true, false]);
+  await clock.advance(100);
+  assert.equal(await mine[3]?.outcome, 'rate_limited');
+  assert.equal(await limited[1]?.outcome, 'rate_limited');
+  for (const work of [...mine, theirs, ...limited]) work.finish();
+  await Promise.all([...mine, theirs, ...limited].map(({ outcome }) => outcome));
+  assert.deepEqual([gate.inFlight, gate.queued], [0, 0]);
   const again = begin(gate, { app: 'tiny', limit: 1 });
   again.finish();
   assert.equal(await again.outcome, 'done', 'the place is free again');
+});
+
+test('apps that wait take turns, however long their lines are', async () => {
+  const gate = makeGate(new FakeClock(), { maxInFlight: 2, appMaxInFlight: 2 });
+  const order: string[] = [];
+  const come = (app: string): Promise<unknown> =>
+    gate.run({ app, operations: 2 }, async () => {
+      order.push(app);
+      await settle();
+    });
+  await Promise.all(['a', 'a', 'a', 'a', 'b', 'c', 'b'].map(come));
+  assert.deepEqual(order, ['a', 'a', 'b', 'c', 'a', 'b', 'a']);
+});
+
+test('a line that is far too long is refused at once', async () => {
+  const clock = new FakeClock();
+  const gate = makeGate(clock, { maxInFlight: 10, appMaxInFlight: 2 });
+  const all = Array.from({ length: 11 }, () => begin(gate));
+  assert.equal(await all[10]?.outcome, 'rate_limited');
+  const others = Array.from({ length: 41 }, (_, index) => begin(gate, { app: `app-${index}` }));
+  assert.equal(await others[40]?.outcome, 'overloaded');
+  await clock.advance(100);
+  for (const work of [...all, ...others]) work.finish();
+  await Promise.all([...all, ...others].map(({ outcome }) => outcome));
+  assert.deepEqual([gate.inFlight, gate.queued], [0, 0]);
+});
+
+test('where nothing may wait, what has no place is refused with its reason', async () => {
+  const gate = makeGate(new FakeClock(), { maxInFlight: 2, appMaxInFlight: 1, maxQueueMs: 0 });
+  const mine = begin(gate);
+  assert.equal(await begin(gate).outcome, 'rate_limited');
+  const theirs = begin(gate, { app: 'blog' });
+  assert.equal(await begin(gate, { app: 'third' }).outcome, 'overloaded');
+  for (const work of [mine, theirs]) work.finish();
+  await Promise.all([mine.outcome, theirs.outcome]);
+});
+
+test('any arrivals leave nothing behind, and never more under way than may be', async () => {
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(
+        fc.record({
+          app: fc.constantFrom('a', 'b', 'c'),
+          operations: fc.integer({ min: 1, max: 8 }),
+          tookMs: fc.integer({ min: 0, max: 60 }),
+          pauseMs: fc.integer({ min: 0, max: 20 }),
+          fails: fc.boolean(),
+        }),
+        { maxLength: 40 },
+      ),
+      async (arrivals) => {
+        const clock = new FakeClock();
+        const gate = makeGate(clock, { maxInFlight: 6, appMaxInFlight: 4 });
+        const outcomes: Promise<unknown>[] = [];
+        for (const { app, operations, tookMs, pauseMs, fails } of arrivals) {
+          const work = async (): Promise<string> => {
+            assert.ok(gate.inFlight <= 6);
+            await new Promise<void>((resolve) => clock.after(tookMs, resolve));
+            if (fails) throw new Error('defect');
+            return 'done';
+          };
+          outcomes.push(gate.run({ app, operations }, work).catch(() => 'failed'));
+          await clock.advance(pauseMs);
+        }
+        await clock.advance(10_000);
+        for (const outcome of await Promise.all(outcomes))
+          assert.ok(['done', 'failed', 'rate_limited', 'overloaded'].includes(String(outcome)));
+        assert.deepEqual([gate.inFlight, gate.queued], [0, 0]);
+      },
+    ),
+    { numRuns: 50 },
+  );
 });
 
 test('a batch takes a place for each of its operations, and a large one is let in alone', async () => {
@@ -114,21 +196,35 @@ function chunked(sizes: readonly number[]): Request {
 
 test('a body without a length is refused as soon as it is too large', async () => {
   const bodies = new Bodies(1_000_000);
-  let rest = 100;
+  let pulled = 0;
   const endless = new ReadableStream({
     pull(controller) {
-      rest -= 1;
-      controller.enqueue(new Uint8Array(1_000));
+      pulled += 65_536;
+      assert.ok(pulled <= 131_072 || bodies.heldBytes === 0, 'what is thrown away is not held');
+      controller.enqueue(new Uint8Array(65_536));
     },
   });
-  const request = new Request('http://bridge/', {
-    method: 'PUT',
-    body: endless,
-    duplex: 'half',
-  });
+  const request = new Request('http://bridge/', { method: 'PUT', body: endless, duplex: 'half' });
   assert.equal(await bodies.read(request, 10_000, async () => 'taken'), 'too_large');
-  assert.ok(rest > 80, 'it is not read to the end');
+  assert.ok(pulled < 20_000_000, 'and not read to an end that never comes');
   assert.equal(bodies.heldBytes, 0);
+});
+
+test('the rest of a refused body is not waited for when it does not come', async () => {
+  const clock = new FakeClock();
+  const bodies = new Bodies(1_000_000, clock);
+  const stalled = new ReadableStream({
+    start: (controller) => controller.enqueue(new Uint8Array(20_000)),
+    pull: () => new Promise<void>(() => {}),
+  });
+  const request = new Request('http://bridge/', { method: 'PUT', body: stalled, duplex: 'half' });
+  let outcome = '';
+  const reading = bodies.read(request, 10_000, async () => 'taken').then((each) => (outcome = each));
+  await clock.advance(1_000);
+  assert.deepEqual([outcome, bodies.heldBytes], ['', 0]);
+  await clock.advance(1_000);
+  await reading;
+  assert.equal(outcome, 'too_large');
 });
 
 test('all bodies together are bounded, and each counts until its work has ended', async () => {

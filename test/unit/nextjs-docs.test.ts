@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { test } from 'node:test';
 
@@ -60,4 +60,16 @@ test('the docs about Next.js and the example name the same places', () => {
   const calls = [...places.matchAll(/read: '(getSession\([^']*\))'/g)].map(([, call = '']) => call);
   assert.ok(calls.length >= 5);
   for (const call of calls) assert.ok(DOCS.includes(`\`${call}\``), call);
+});
+
+test('every picture of the example in the docs is there, and is small', () => {
+  let shown = 0;
+  for (const page of ['README.md', 'docs/nextjs.md']) {
+    const text = readFileSync(join(ROOT, page), 'utf8');
+    for (const [, link = ''] of text.matchAll(/!\[[^\]]+\]\(([^)]+\.png)\)/g)) {
+      shown += 1;
+      assert.ok(statSync(join(ROOT, dirname(page), link)).size < 150_000, link);
+    }
+  }
+  assert.ok(shown >= 3);
 });

@@ -50,10 +50,11 @@ function Summary({ scene }: { scene: Scene | null }): ReactNode {
   const { session } = scene;
   if (session === null) return <span>Instance {scene.instance} · nobody can know your session</span>;
   if (session.version === 0) return <span>Instance {scene.instance} · no session yet</span>;
+  const isCarried = session.source === 'cookie' || session.home === null;
   return (
     <span>
-      Instance {scene.instance} · {session.home === null ? 'in your cookie' : `node ${session.home}`} ·
-      version {session.version}
+      Instance {scene.instance} · {isCarried ? 'in your cookie' : `node ${session.home}`} · version{' '}
+      {session.version}
     </span>
   );
 }

@@ -5,7 +5,9 @@ import type { ReactNode } from 'react';
 export default function Document(): ReactNode {
   return (
     <Html lang="en">
-      <Head />
+      <Head>
+        <link rel="icon" href="/icon.svg" type="image/svg+xml" />
+      </Head>
       <body>
         <Main />
         <NextScript />

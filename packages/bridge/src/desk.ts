@@ -110,7 +110,15 @@ export class Desk {
     this.#states.set(process, own.set(index, to));
     const now = this.#worstOf(index);
     if (now === null || now === from) return;
-    const { text, kind } = tellTransition({ ...transition, from: from ?? transition.from, to: now });
+    const isNotFirst = this.#overview.nodes.some(
+      (node) => node.index !== index && this.#worstOf(node.index) === 'down',
+    );
+    const { text, kind } = tellTransition({
+      ...transition,
+      from: from ?? transition.from,
+      to: now,
+      isNotFirst,
+    });
     this.note(text, index, kind);
   }
 

@@ -86,8 +86,6 @@ export function respond({ status, ref, version, copies, record, error }: Answere
   if (status === 503 || status === 429 || status === 507)
     headers['Retry-After'] = String(RETRY_AFTER_SECONDS);
   if (status === 401) headers['WWW-Authenticate'] = 'Bearer';
-  // A body that was not read cannot be told from the next request.
-  if (status === 413) headers['Connection'] = 'close';
   if (record !== undefined) {
     headers['Content-Type'] = 'application/octet-stream';
     return new Response(bodyOf(record), { status, headers });

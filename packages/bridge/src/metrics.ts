@@ -21,6 +21,23 @@ export interface Levels {
 /** Why a request was sent away without any work. */
 export type ShedReason = 'overloaded' | 'rate_limited' | 'connections';
 
+/** All of them, so that none is forgotten. */
+const EVENTS: Readonly<Record<StoreEvent, true>> = {
+  relocation: true,
+  conflict: true,
+  fork: true,
+  repair: true,
+  degraded: true,
+  widened: true,
+  passed_over: true,
+  unknown: true,
+};
+const SHED_REASONS: Readonly<Record<ShedReason, true>> = {
+  overloaded: true,
+  rate_limited: true,
+  connections: true,
+};
+
 /** From a quarter of a millisecond to the longest that a client waits, seconds. */
 const BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
 
@@ -61,7 +78,7 @@ export class Metrics {
   ]);
   readonly #nodeSeconds = this.#histogram(
     'node_operation_duration_seconds',
-    'Time of an operation on a node, seconds.',
+    'Time of an operation on a node, failed probes left out, seconds.',
     'node',
   );
   readonly #transitions = this.#counter('node_transitions_total', "Changes of a node's state.", [
@@ -79,6 +96,8 @@ export class Metrics {
       registers: [this.registry],
     });
     info.set({ version }, 1);
+    for (const event of Object.keys(EVENTS)) this.#events.begin(event);
+    for (const reason of Object.keys(SHED_REASONS)) this.#shed.begin(reason);
   }
 
   /** Adds what Node.js itself can tell: memory, processor time, event loop, garbage collection. */
@@ -134,7 +153,8 @@ export class Metrics {
 
   nodeOperationEnded(node: number, operation: string, outcome: { kind: string; seconds: number }): void {
     this.#nodeOperations.add(node, operation, outcome.kind);
-    this.#nodeSeconds.add(node, outcome.seconds);
+    // Probes of a node that is down would hide what the others' operations take.
+    if (operation !== 'probe' || outcome.kind === 'ok') this.#nodeSeconds.add(node, outcome.seconds);
   }
 
   nodeChanged(node: number, from: string, to: string): void {

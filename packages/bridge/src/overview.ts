@@ -97,19 +97,23 @@ function countServed(samples: readonly Sample[], index: number): number {
   return Math.round(total);
 }
 
+const NO_COPY_LEFT = 'Sessions that have all their copies on nodes that are down cannot be answered.';
+
 /** A change of a node's state as a sentence. */
 export function tellTransition(change: {
   readonly index: number;
   readonly from: NodeLook['state'];
   readonly to: NodeLook['state'];
   readonly reason: string;
+  /** Whether another node was down already. */
+  readonly isNotFirst: boolean;
 }): Pick<Incident, 'kind' | 'text'> {
-  const { index, from, to, reason } = change;
+  const { index, from, to, reason, isNotFirst } = change;
   switch (to) {
     case 'down':
       return {
         kind: 'bad',
-        text: `Node ${index} is down: ${reason}. Its sessions are served by their other copies.`,
+        text: `Node ${index} is down: ${reason}. ${isNotFirst ? NO_COPY_LEFT : 'Its sessions are served by their other copies.'}`,
       };
     case 'suspected':
       return { kind: 'warning', text: `Node ${index} is suspected: ${reason}.` };

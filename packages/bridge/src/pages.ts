@@ -14,7 +14,15 @@ export function loginPage({ hasFailed }: { readonly hasFailed: boolean }): Page 
     html`<main class="login">
       <h1>${LOGO} memsession bridge</h1>
       <form method="post" action="/dashboard/login">
-        <input type="hidden" name="username" autocomplete="username" value="operator" />
+        <input
+          class="hidden"
+          name="username"
+          autocomplete="username"
+          value="operator"
+          tabindex="-1"
+          aria-hidden="true"
+          readonly
+        />
         <label for="token">Admin token</label>
         <input
           id="token"
@@ -64,7 +72,7 @@ function dashboardMain(): Page {
     <dl class="figures">${FIGURES.map(figure)}</dl>
     <section aria-labelledby="nodes-title">
       <h2 id="nodes-title">Nodes</h2>
-      <div id="nodes"></div>
+      <div id="nodes" role="group" tabindex="0" aria-labelledby="nodes-title"></div>
       <p id="source" class="muted"></p>
     </section>
     <section id="warnings-part" aria-labelledby="warnings-title" hidden>
@@ -78,7 +86,7 @@ function dashboardMain(): Page {
     <section aria-labelledby="incidents-title">
       <h2 id="incidents-title">What happened</h2>
       <p id="no-incidents" class="muted">Nothing yet.</p>
-      <ol id="incidents" reversed></ol>
+      <ol id="incidents" reversed tabindex="0" aria-labelledby="incidents-title"></ol>
     </section>
   </main>`;
 }
@@ -108,7 +116,7 @@ const QUESTION = html`<dialog id="question" aria-labelledby="question-title" ari
 const FIGURES: readonly (readonly [string, string, string])[] = [
   ['figure-rate', 'Operations', 'now'],
   ['figure-p99', '99 % answered in', 'now'],
-  ['figure-failed', 'Failed or refused for load', 'last 15 minutes'],
+  ['figure-failed', 'Failed or refused', 'last 15 minutes'],
   ['figure-relocations', 'Relocations', 'last 15 minutes'],
   ['figure-conflicts', 'Conflicts', 'last 15 minutes'],
   ['figure-evictions', 'Evictions', 'since the nodes started'],

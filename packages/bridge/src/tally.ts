@@ -63,6 +63,11 @@ export class TallyCounter<T extends string> extends Counter<T> {
     this.#labelNames = labelNames;
   }
 
+  /** There from now on, at 0: what appears with a count has never risen for who looks at rises. */
+  begin(first: Label, second?: Label, third?: Label): void {
+    this.#cells.at(first, second, third);
+  }
+
   /** One more; the label values come in the order of the names. */
   add(first: Label, second?: Label, third?: Label): void {
     this.#cells.at(first, second, third).count += 1;

@@ -6,6 +6,8 @@ const FAILURES = 5;
 /** Milliseconds between probes: doubled from the first to the longest, and jittered. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 16_000;
+/** Milliseconds for which a bridge may ask to be spared, at most. */
+const LONGEST_SPARING_MS = 30_000;
 
 export interface BreakerOptions {
   readonly clock: Clock;
@@ -24,6 +26,7 @@ export class Breaker {
   #pausedAt = 0;
   #probeAt = 0;
   #probeSentAt: number | null = null;
+  #sparedUntil = 0;
   #probed: Promise<unknown> = Promise.resolve();
 
   constructor(options: BreakerOptions) {
@@ -63,6 +66,15 @@ export class Breaker {
     this.#probeSentAt = null;
     this.#pause();
     return true;
+  }
+
+  /** Whether the bridge has asked for less work just now: where there are others, they are asked first. */
+  get isSpared(): boolean {
+    return this.#options.clock.now() < this.#sparedUntil;
+  }
+
+  spare(durationMs: number): void {
+    this.#sparedUntil = this.#options.clock.now() + Math.min(durationMs, LONGEST_SPARING_MS);
   }
 
   /** There is nobody else to ask: the next probe comes no later than so long after the last failure. */

@@ -26,6 +26,7 @@ export class Bridge {
   readonly #token: TokenSource;
   readonly #options: BridgeOptions;
   readonly #breaker: Breaker;
+  #isOverloaded = false;
 
   constructor(url: string, token: TokenSource, options: BridgeOptions) {
     this.#url = url;
@@ -74,6 +75,7 @@ export class Bridge {
         cache: 'no-store',
         signal: abort.signal,
       });
+      this.#spareWhenAsked(response);
       if (response.status === 401) this.#token.drop(readDate(response));
       return read(response);
     };
@@ -84,17 +86,36 @@ export class Bridge {
     }
   }
 
+  /** Whether other bridges are to be asked first. */
+  get isSpared(): boolean {
+    return this.#breaker.isSpared;
+  }
+
+  /** Whether its last answer was that it has too much to do: to ask again at once would be twice the work. */
+  get isOverloaded(): boolean {
+    return this.#isOverloaded;
+  }
+
+  /** RFC 9110, section 10.2.3; a date, which no bridge sends, is ignored. */
+  #spareWhenAsked({ status, headers }: Response): void {
+    if (status !== 429 && status !== 503) return;
+    const seconds = /^[0-9]{1,9}$/.exec(headers.get('retry-after') ?? '')?.[0];
+    if (seconds !== undefined) this.#breaker.spare(Number(seconds) * 1000);
+  }
+
   /** It is probed, when it is not usable, by the next call that is made so long after its last failure. */
   nudge(afterMs: number): void {
     this.#breaker.nudge(afterMs);
   }
 
   succeeded(): void {
+    this.#isOverloaded = false;
     this.#breaker.succeeded();
   }
 
   /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
   failed(error: SessionError): void {
+    this.#isOverloaded = error.code === 'overloaded';
     if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
     else this.#breaker.succeeded();
   }

@@ -65,7 +65,10 @@ export interface SessionOptions<T extends object = Record<string, unknown>> {
   onConflict?: 'merge' | 'reject' | ((conflict: Conflict<T>) => Partial<T> | Promise<Partial<T>>);
   /** `encrypt` makes the records unreadable to nodes and bridges. Default `sign`. */
   protection?: 'sign' | 'encrypt';
-  /** Key pairs (JWK, Ed25519 or P-256) to sign records with: the first private one signs, all verify. */
+  /**
+   * Key pairs (JWK, Ed25519 or P-256) to sign records with: the first private one signs, all verify. While there
+   * are only public ones, the secret goes on signing.
+   */
   signingKeys?: readonly JWK[];
   /** Carries what JSON cannot. Default JSON. */
   codec?: DataCodec;

@@ -35,12 +35,12 @@ export interface RecordOptions {
   /** The first signs, all verify. */
   readonly secrets: readonly string[];
   readonly protection: 'sign' | 'encrypt';
-  /** Key pairs in place of the secret: the first private one signs, all verify. */
+  /** Key pairs: the first private one signs, where there is one, in place of the secret; all verify. */
   readonly signingKeys: readonly JWK[];
 }
 
 interface Keyring {
-  /** Null when there are only public keys: then records can be read and not made. */
+  /** Null when there is neither a secret nor a private key: then records can be read and not made. */
   readonly current: RecordKey | null;
   readonly byKid: ReadonlyMap<string, RecordKey>;
 }
@@ -73,7 +73,7 @@ async function loadKeyring({ secrets, protection, signingKeys }: RecordOptions):
     deriveEncryptionKeys(secrets),
     importRecordKeys(signingKeys),
   ]);
-  const candidates = protection === 'encrypt' ? encryption : own.length > 0 ? own : signing;
+  const candidates = protection === 'encrypt' ? encryption : [...own, ...signing];
   const current = candidates.find((key) => key.signing !== null) ?? null;
   // A Map: a kid such as "__proto__" is only a key that is not there.
   const byKid = new Map([...signing, ...encryption, ...own].map((key) => [key.kid, key]));
@@ -82,7 +82,7 @@ async function loadKeyring({ secrets, protection, signingKeys }: RecordOptions):
 
 async function signRecord(record: SessionRecord, key: RecordKey | null, app: string): Promise<string> {
   if (key === null || key.signing === null) {
-    throw new TypeError('None of the signing keys is a private key, so sessions can only be read.');
+    throw new TypeError('There is neither a secret nor a private key, so records can only be read.');
   }
   const payload = encoder.encode(writeClaims(record, app));
   const header = { kid: key.kid, typ: RECORD_TYPE };

@@ -114,16 +114,18 @@ export class Transport {
     if (tried.length === 0) return null;
     const found = await this.#probeOthers(tried, open);
     if (found !== null) return { bridge: found, isLast: true };
-    const [again] = this.#usableBridges();
+    const again = this.#usableBridges().find(({ isOverloaded }) => !isOverloaded);
     if (tried.length >= TRIES || again === undefined) return null;
     await this.#backOff(this.#leftMs(open));
     return { bridge: again, isLast: true };
   }
 
-  /** From the last good one on, without those that are left alone. */
+  /** From the last good one on, without those that are left alone; those that want to be spared come last. */
   #usableBridges(): Bridge[] {
     const inTurn = [...this.#bridges.slice(this.#preferred), ...this.#bridges.slice(0, this.#preferred)];
-    return inTurn.filter((bridge) => bridge.isUsable);
+    const usable = inTurn.filter((bridge) => bridge.isUsable);
+    if (usable.length === 1) return usable;
+    return [...usable.filter(({ isSpared }) => !isSpared), ...usable.filter(({ isSpared }) => isSpared)];
   }
 
   /** All that were tried have failed: one that was left alone may be well again. Gives it, or null. */

@@ -12,6 +12,7 @@ export function formatNumber(value: number): string {
 /** Milliseconds as a time that is easy to read; an en dash for none. */
 export function formatMs(ms: number | null): string {
   if (ms === null) return '–';
+  if (ms === 0) return '0 ms';
   if (ms < 1_000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
   return `${(ms / 1_000).toFixed(1)} s`;
 }

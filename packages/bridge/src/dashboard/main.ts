@@ -27,6 +27,21 @@ interface Tick {
 const THEMES = ['auto', 'light', 'dark'] as const;
 const THEME_KEY = 'memsession-theme';
 const QUARTER_MS = 900_000;
+/** Share of requests that nobody could answer, above which it is told. */
+const MOST_FAILING = 0.01;
+/** Samples that this is judged by. */
+const RECENT = 5;
+const SYMBOLS = { good: '●', warning: '◐', bad: '✕' } as const;
+const LIST = new Intl.ListFormat('en');
+
+type Level = keyof typeof SYMBOLS;
+
+interface Nodes {
+  /** Those of the list that are not removed. */
+  readonly present: readonly NodeOverview[];
+  /** Those of them that get requests. */
+  readonly usable: readonly NodeOverview[];
+}
 
 class Dashboard {
   readonly #plots = new Plots();
@@ -63,7 +78,7 @@ class Dashboard {
   #show(overview: Overview): void {
     const last = this.#samples.at(-1);
     this.#table?.update(overview.nodes, last?.nodes ?? [], overview.at);
-    showStatus(overview, last);
+    showStatus(overview, this.#samples.slice(-RECENT));
     showWarnings(overview.warnings);
     showFigures(this.#samples, overview);
   }
@@ -75,26 +90,27 @@ function describeSource({ kind, path }: Start['source']): string {
   return 'The list comes from MEMCACHED_NODES; changes made here hold until the bridge restarts.';
 }
 
-function showStatus(overview: Overview, sample: Sample | undefined): void {
+function showStatus(overview: Overview, recent: readonly Sample[]): void {
   const present = overview.nodes.filter(({ state }) => state !== 'removed');
   const usable = present.filter(({ state }) => state === 'up' || state === 'suspected');
-  const level = levelOf(overview, present, usable);
+  const { level, text } = judge(overview, { present, usable }, recent);
   const status = byId('status');
   status.dataset['level'] = level;
-  setText(status, { good: '● All is well', warning: '◐ Degraded', bad: '✕ Not serving' }[level]);
-  setText(byId('summary'), summarize(overview, present.length, present.length - usable.length));
+  setText(status, `${SYMBOLS[level]} ${text}`);
+  setText(byId('summary'), summarize(overview, { present, usable }));
   const processes = overview.processes === 1 ? '1 process' : `${overview.processes} processes`;
   setText(
     byId('facts'),
-    `Version ${overview.version}, ${processes}, up for ${formatDuration(overview.at - overview.startedAt)}` +
-      (sample === undefined ? '' : `, ${formatNumber(totalOf(sample))} operations a second`),
+    `Version ${overview.version}, ${processes}, up for ${formatDuration(overview.at - overview.startedAt)}`,
   );
-  document.title = `${{ good: '●', warning: '◐', bad: '✕' }[level]} memsession bridge`;
+  document.title = `${SYMBOLS[level]} memsession bridge`;
 }
 
-function summarize({ isInDoubt, notReady, warnings }: Overview, all: number, out: number): string {
+function summarize({ isInDoubt, notReady, warnings }: Overview, { present, usable }: Nodes): string {
   const sentences = [
-    out === 0 ? `All ${all} nodes can be used.` : `${out} of ${all} nodes cannot be used.`,
+    usable.length === present.length
+      ? `All ${present.length} nodes can be used.`
+      : `${tellOut(present.filter((node) => !usable.includes(node)))} of ${present.length} cannot be used.`,
     isInDoubt ? 'So many nodes look down that the bridge doubts itself.' : '',
     notReady === null ? '' : `Not ready: ${notReady}.`,
     warnings.some(({ code }) => code === 'evicted') ? 'Back-ups were lost for want of memory.' : '',
@@ -102,14 +118,26 @@ function summarize({ isInDoubt, notReady, warnings }: Overview, all: number, out
   return sentences.filter((sentence) => sentence !== '').join(' ');
 }
 
-function levelOf(
-  overview: Overview,
-  present: readonly NodeOverview[],
-  usable: readonly NodeOverview[],
-): 'good' | 'warning' | 'bad' {
-  if (overview.notReady !== null || usable.length === 0) return 'bad';
+/** `Node 2`, `Nodes 0 and 2`. */
+function tellOut(nodes: readonly NodeOverview[]): string {
+  const indexes = nodes.map(({ index }) => String(index));
+  return indexes.length === 1 ? `Node ${indexes.join()}` : `Nodes ${LIST.format(indexes)}`;
+}
+
+/** What people notice comes before what only the operator does. */
+function judge(
+  { notReady, warnings }: Overview,
+  { present, usable }: Nodes,
+  recent: readonly Sample[],
+): { readonly level: Level; readonly text: string } {
+  if (notReady !== null || usable.length === 0) return { level: 'bad', text: 'Not serving' };
+  const failing = recent.reduce((sum, { operations, shed }) => sum + operations.failed + shed, 0);
+  const all = recent.reduce((sum, sample) => sum + totalOf(sample), 0);
+  if (failing > all * MOST_FAILING) return { level: 'bad', text: 'Requests fail' };
   const isWhole = usable.length === present.length && usable.every(({ state }) => state === 'up');
-  return isWhole && overview.warnings.every(({ code }) => code !== 'evicted') ? 'good' : 'warning';
+  return isWhole && warnings.every(({ code }) => code !== 'evicted')
+    ? { level: 'good', text: 'All is well' }
+    : { level: 'warning', text: 'Degraded' };
 }
 
 function totalOf({ operations }: Sample): number {

@@ -113,6 +113,8 @@ export class NodeTable {
     fillTraffic(cells, node.state === 'down' ? undefined : sample);
     fillPair(cells.served, formatNumber(node.servedLastMinute), describeServed(node));
     this.#fillActions(cells.actions, node);
+    // Where each value takes a line, those without one are left out.
+    for (const cell of Object.values(cells)) cell.dataset['empty'] = String(cell.textContent === '–');
   }
 
   #fillActions(cell: HTMLTableCellElement, { index, isDraining }: NodeOverview): void {
