@@ -12,6 +12,7 @@ import { run } from 'node:test';
 import { spec } from 'node:test/reporters';
 import { finished } from 'node:stream/promises';
 import { requireProgram } from './support/install.ts';
+import { requireTools } from './support/tools.ts';
 import { findLeaks } from './support/log-check.ts';
 
 const ROOT = new URL('..', import.meta.url).pathname;
@@ -32,6 +33,7 @@ if (files.length === 0) {
 try {
   requireProgram('memcached');
   if (files.some((file) => relative('test', file).startsWith('browser'))) requireProgram('chromium');
+  if (files.some((file) => /^(package|runtimes)\b/.test(relative('test', file)))) requireTools();
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);
   process.exit(1);

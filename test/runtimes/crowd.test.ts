@@ -5,9 +5,12 @@ import { Project } from '../support/project.ts';
 import { type RuntimeStage, startRuntimeStage } from '../support/runtime-stage.ts';
 import { type RunningServer, startWorker } from '../support/runtimes.ts';
 import { TestBrowser } from '../support/test-browser.ts';
+import { waitUntil } from '../support/wait.ts';
 
 /** So slow that requests meet; far below the client's deadline in the worker, which is 30 s. */
 const SLOW_MS = 1_500;
+/** Longer than any answer takes that does not wait for it. */
+const HELD_MS = 10_000;
 /** Far below the client's deadline. */
 const PROMPT_MS = 15_000;
 const VISITS = 10;
@@ -18,8 +21,9 @@ let worker: RunningServer;
 
 before(async () => {
   project.copy('test/runtimes/*.ts');
+  const bundle = project.bundle('crowd.ts', 'esm');
   stage = await startRuntimeStage(project.bridge);
-  worker = await startWorker(project, project.bundle('crowd.ts', 'esm'), stage.env);
+  worker = await startWorker(project, bundle, stage.env);
 });
 
 after(async () => {
@@ -102,4 +106,23 @@ test('any number of visits may be given up', async () => {
   await assertPrompt(async () => {
     assert.deepEqual(await visit(browser, 'maxStale=0&set=second'), { first: true, second: true });
   });
+});
+
+test('a write that is handed to waitUntil does not hold up the answer, and is done', async () => {
+  const browser = new TestBrowser(`${worker.url}/`);
+  await visit(browser, 'maxStale=3600&backup=after&set=first');
+  stage.delay(HELD_MS);
+  const began = performance.now();
+  assert.deepEqual(await visit(browser, 'maxStale=3600&backup=after&set=second'), {
+    first: true,
+    second: true,
+  });
+  const took = performance.now() - began;
+  stage.delay(0);
+  assert.ok(took < HELD_MS, `it took ${Math.round(took)} ms`);
+  await waitUntil(
+    async () => JSON.stringify(await visit(browser, 'maxStale=0')) === '{"first":true,"second":true}',
+    'the write is done',
+    PROMPT_MS,
+  );
 });

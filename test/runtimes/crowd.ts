@@ -11,11 +11,21 @@ interface Data {
   [field: string]: unknown;
 }
 
+interface Wanted {
+  readonly maxStale: number;
+  readonly backup: 'await' | 'after';
+}
+
+/** What a worker gets besides the request. */
+interface Context {
+  waitUntil(work: Promise<unknown>): void;
+}
+
 const managers = new Map<string, SessionManager<Data>>();
 
-/** One for each way of believing what is cached. */
-function managerFor(maxStale: number, env: Env): SessionManager<Data> {
-  const name = String(maxStale);
+/** One for each way of believing what is cached, and of saving. */
+function managerFor({ maxStale, backup }: Wanted, env: Env): SessionManager<Data> {
+  const name = `${maxStale} ${backup}`;
   let manager = managers.get(name);
   if (manager === undefined) {
     manager = createSessionManager<Data>({
@@ -23,6 +33,7 @@ function managerFor(maxStale: number, env: Env): SessionManager<Data> {
       bridgeUrl: env.BRIDGE_URL,
       bridgeSecret: env.BRIDGE_SECRET,
       maxStale,
+      backup,
       maxInFlight: 4,
       timeoutMs: 30_000,
       holder: {},
@@ -33,11 +44,17 @@ function managerFor(maxStale: number, env: Env): SessionManager<Data> {
 }
 
 const worker = {
-  fetch: async (request: Request, env: Env): Promise<Response> => {
+  fetch: async (request: Request, env: Env, context: Context): Promise<Response> => {
     const { searchParams } = new URL(request.url);
-    const { getSession, withSession } = managerFor(Number(searchParams.get('maxStale')), env);
+    const { getSession, withSession } = managerFor(
+      {
+        maxStale: Number(searchParams.get('maxStale')),
+        backup: searchParams.get('backup') === 'after' ? 'after' : 'await',
+      },
+      env,
+    );
     const handle = withSession(async () => {
-      const session = await getSession(request);
+      const session = await getSession(request, { waitUntil: (work) => context.waitUntil(work) });
       const field = searchParams.get('set');
       if (field !== null) session[field] = true;
       return Response.json(session);

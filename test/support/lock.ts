@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const POLL_MS = 200;
-const WAIT_MS = 300_000;
+const WAIT_MS = 900_000;
 
 /** Runs `work` when no other process works under this name; waits for that, blocking. */
 export function withLock<T>(name: string, work: () => T): T {

@@ -9,7 +9,7 @@ RUN npm run build
 FROM node:24-bookworm-slim
 ENV NODE_ENV=production NEXT_TELEMETRY_DISABLED=1
 WORKDIR /repository/examples/nextjs
-COPY --from=build /repository /repository
+COPY --from=build --chown=node:node /repository /repository
 USER node
 EXPOSE 3000
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 \
