@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { place, type Placement } from './placement.ts';
+import { type Candidate, place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
