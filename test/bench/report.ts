@@ -7,6 +7,8 @@ import { formatSetting, type Setting } from './setting.ts';
 export interface Measured {
   readonly row: string;
   readonly lines: readonly Line[];
+  /** When it was measured, as ISO 8601. */
+  readonly at: string;
 }
 
 export interface Report {
@@ -33,7 +35,9 @@ export function formatReport({ setting, rounds, measured }: Report): string {
   const notes: string[] = [];
   const rows = measured.flatMap(({ row, lines }) => lines.map((line) => formatLine(row, line, notes)));
   const rules = `Medians of ${rounds} rounds in turn; the result compares contestants round by round. "Processor time" is ours over theirs for one request, of the measured process alone.`;
-  const parts = [formatSetting(setting), rules, formatTable([HEADS, ...rows])];
+  const times = measured.map(({ at }) => at.slice(0, 16).replace('T', ' ')).toSorted();
+  const when = `Measured from ${times[0] ?? ''} to ${times.at(-1) ?? ''} UTC.`;
+  const parts = [formatSetting(setting), `${rules} ${when}`, formatTable([HEADS, ...rows])];
   if (notes.length > 0) parts.push(notes.map((note, at) => `${at + 1}. ${note}`).join('\n'));
   return parts.join('\n\n');
 }

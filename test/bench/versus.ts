@@ -1,7 +1,7 @@
 /**
  * Before and after: the bridge of this clone beside that of another one, in turns, by processor time.
  *
- *   node .dev/run.mjs test/bench/versus.ts OTHER_CLONE [get known touch put batch] [--rounds 9]
+ *   node .dev/run.mjs test/bench/versus.ts OTHER_CLONE [get known touch put batch] [--rounds 9] [--after CLONE]
  */
 import { parseArgs } from 'node:util';
 import { LOADS } from './loads.ts';
@@ -16,13 +16,16 @@ const SECONDS = 1;
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { rounds: { type: 'string', default: String(ROUNDS) } },
+  options: { rounds: { type: 'string', default: String(ROUNDS) }, after: { type: 'string' } },
 });
 const [clone, ...words] = positionals;
 if (clone === undefined) throw new TypeError('Which clone is the other one?');
 const names = words.length > 0 ? words : Object.keys(LOADS);
 
-const stacks = { before: await Stack.start({ clone }), after: await Stack.start() };
+const stacks = {
+  before: await Stack.start({ clone }),
+  after: await Stack.start(values.after === undefined ? {} : { clone: values.after }),
+};
 const contestants: Contestant[] = [];
 for (const [side, stack] of Object.entries(stacks)) {
   const sessions = await stack.seed(SESSIONS, BYTES);

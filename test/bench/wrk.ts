@@ -30,6 +30,8 @@ export interface Counted {
 const CONNECTIONS = 64;
 /** Of one contestant in one round. */
 const SECONDS = 2;
+/** Nothing at all in more than this is what it is. */
+const MOST_SECONDS = 10;
 
 /** Prints what was counted as JSON. A status of 400 or more, or what `isBad` says, makes the run worthless. */
 const TAIL = `
@@ -65,10 +67,13 @@ export async function load({
     const args = ['-t1', `-c${connections}`, `-d${seconds}s`, '--timeout', '20s', '-s', file, url];
     const [command, all] = pin(core, wrk.path, args);
     const { stdout } = await execute(command, all, { env: { ...process.env, ...wrk.env } });
-    return read(stdout, url);
+    const counted = read(stdout, url);
+    // A server that got no turn on a busy machine may get one in more time.
+    if (counted.requests > 0 || seconds > MOST_SECONDS) return counted;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+  return load({ url, script, connections, seconds: seconds * 3, core });
 }
 
 function read(output: string, url: string): Counted {
@@ -76,7 +81,6 @@ function read(output: string, url: string): Counted {
   if (json === undefined) throw new Error(`wrk counted nothing at ${url}:\n${output}`);
   // Printed by the script above.
   const { requests, micros, bad, p50, p99 } = JSON.parse(json) as Record<string, number>;
-  if (requests === 0) throw new Error(`Nothing was answered at ${url}:\n${output}`);
   if (bad !== 0) throw new Error(`${bad} of ${requests} answers of ${url} were bad:\n${output}`);
   const perSecond = ((requests ?? 0) * 1_000_000) / (micros ?? 0);
   return { requests: requests ?? 0, perSecond, p50: (p50 ?? 0) / 1_000, p99: (p99 ?? 0) / 1_000 };

@@ -72,7 +72,7 @@ async function measure({ rounds }: MeasureOptions): Promise<Line[]> {
 }
 
 async function play(fault: Fault): Promise<{ requests: readonly Request[]; faultAt: number }> {
-  await using stack = await Stack.start({ nodes: NODES });
+  await using stack = await Stack.start({ nodes: NODES, env: { NODE_TIMEOUT_MS: `${DEADLINE_MS}` } });
   const sessions = await stack.seed(SESSIONS, BYTES);
   const authorization = `Bearer ${await stack.token()}`;
   const [victim] = stack.nodes;
