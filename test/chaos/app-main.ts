@@ -88,7 +88,10 @@ function createManager({ bridgeUrls, ...settings }: InstanceSettings): SessionMa
     ...settings,
     bridgeUrl: bridgeUrls,
     holder: {},
-    onEvent: ({ type }) => (events[type] = (events[type] ?? 0) + 1),
+    onEvent: (event) => {
+      const name = event.type === 'rejected' ? `rejected: ${event.reason}` : event.type;
+      events[name] = (events[name] ?? 0) + 1;
+    },
   });
 }
 

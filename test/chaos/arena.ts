@@ -27,8 +27,6 @@ export interface Row {
   readonly load?: Partial<Load>;
   /** The fault phase is at least so long, milliseconds. */
   readonly leastMs?: number;
-  /** How many calls to the bridges one visit may need, when more than usual. */
-  readonly calls?: number;
   /** Before the warm phase. */
   readonly prepare?: (arena: Arena) => Promise<void>;
   /** Breaks something; resolves when the fault phase may end. */

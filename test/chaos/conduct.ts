@@ -44,8 +44,8 @@ export const SHORT: Pace = {
   pairs: 1,
 };
 
-/** One visit makes several calls: it reads, it saves, it meets a conflict. */
-const CALLS = 3;
+/** One visit loads, and its save tries for as long as two calls may take, the last of which may take one more. */
+const CALLS = 4;
 const SLACK_MS = 500;
 /** Nodes are probed again after at most 30 seconds. */
 const WHOLE_LIMIT_MS = 60_000;
@@ -125,7 +125,7 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
     events,
     maxStaleMs: maxStale * 1_000,
     // A machine that stands still is no fault of what runs on it.
-    deadlineMs: (row.calls ?? CALLS) * pace.callMs + SLACK_MS + lag,
+    deadlineMs: CALLS * pace.callMs + SLACK_MS + lag,
     nodes: stack.nodes.length,
     operations,
     facts: [...facts],

@@ -4,17 +4,27 @@ import type { Seen } from './arena.ts';
 import type { Finding } from './run-log.ts';
 import { isDisturbed } from './disturbed.ts';
 
-/** Above this a machine is so busy that a client's deadline passes without anybody's fault, milliseconds. */
-const BUSY_MS = 250;
+/** Up to this a machine is quiet, and nothing is excused, milliseconds. */
+const QUIET_MS = 100;
+/** So many requests in a thousand are excused on a machine that stood still for so long, milliseconds. */
+const EXCUSED: readonly (readonly [stoodStillMs: number, perThousand: number])[] = [
+  [1_000, 50],
+  [250, 10],
+  [QUIET_MS, 1],
+];
 
-/** Nobody is told of an outage between two times. */
+/**
+ * Nobody is told of an outage between two times. On a busy machine deadlines pass without anybody's fault, and a
+ * client that met five of them leaves a bridge alone for a moment.
+ */
 export function noOutage(
   { operations, lagMs }: Pick<Seen, 'operations' | 'lagMs'>,
   from: number = 0,
   to: number = Number.POSITIVE_INFINITY,
 ): Finding {
   const told = operations.filter((each) => each.start >= from && each.start < to && isDisturbed(each));
-  const most = lagMs > BUSY_MS ? Math.ceil(operations.length / 100) : 0;
+  const [, perThousand] = EXCUSED.find(([stoodStillMs]) => lagMs > stoodStillMs) ?? [0, 0];
+  const most = Math.ceil((operations.length * perThousand) / 1_000);
   const codes = [...new Set(told.map(({ error }) => error))].join(' ');
   return {
     what: 'nobody is told of an outage',

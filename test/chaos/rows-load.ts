@@ -4,8 +4,6 @@ import type { Row } from './arena.ts';
 const manyWriters: Row = {
   id: 'F16',
   title: 'Many requests write one session at once',
-  // Each lost race is one more call.
-  calls: 6,
   load: {
     browsers: 8,
     perSecond: 100,

@@ -112,7 +112,7 @@ const evictingNode: Row = {
     const count = await fill(0, memcached, (so) => so > 40_000 || arena.now() > giveUpAt);
     const evictions = await readStatistic(0, memcached, 'evictions');
     arena.demand('the node forgets', evictions > 0, `${evictions} evictions after ${count} items`);
-    const isTold = await arena.stack.bridge(0).isWarned('evict', 15_000);
+    const isTold = await arena.stack.bridge(0).isWarned('"evicted"', 15_000);
     arena.demand('the operator is warned', isTold);
     return async () => {};
   },

@@ -4,6 +4,7 @@
  *   npm run chaos                         every row, with a new seed
  *   npm run chaos -- --rows F4,F5         only these
  *   npm run chaos -- --seed 7             the faults and the browsers of an earlier run
+ *   npm run chaos -- --rate 200           at most so many requests a second, instead of 500
  *   npm run chaos -- --short              the form that `npm test` runs
  *   npm run chaos -- --check FILE         judges the history of an earlier run again
  *
@@ -13,7 +14,7 @@ import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { runCampaign } from './campaign.ts';
-import { LONG, SHORT } from './conduct.ts';
+import { LONG, type Pace, SHORT } from './conduct.ts';
 import { drawRow, formatPage, type PageRow } from './page.ts';
 import { drawRows } from './rows.ts';
 import { readRunLog, type RunLog, writeRunLog } from './run-log.ts';
@@ -23,6 +24,7 @@ const { values } = parseArgs({
   options: {
     rows: { type: 'string' },
     seed: { type: 'string' },
+    rate: { type: 'string' },
     short: { type: 'boolean', default: false },
     out: { type: 'string', default: '.chaos' },
     check: { type: 'string' },
@@ -33,7 +35,7 @@ process.exitCode = values.check === undefined ? await run() : tell([judge(await 
 
 async function run(): Promise<number> {
   const seed = values.seed === undefined ? Math.floor(Math.random() * 1e6) : Number(values.seed);
-  const pace = values.short ? SHORT : LONG;
+  const pace = choosePace();
   const wanted = values.rows?.split(',');
   const all = drawRows(seed, pace.pairs);
   const rows = all.filter(({ id }) => wanted === undefined || wanted.includes(id));
@@ -56,6 +58,12 @@ async function run(): Promise<number> {
   const code = tell(verdicts);
   console.log(`The timelines are in ${join(values.out, 'index.html')}`);
   return code;
+}
+
+function choosePace(): Pace {
+  const pace = values.short ? SHORT : LONG;
+  if (values.rate === undefined) return pace;
+  return { ...pace, load: { ...pace.load, perSecond: Number(values.rate) } };
 }
 
 /** Prints the table; gives the exit code. */

@@ -47,8 +47,8 @@ interface Browser {
 type Errand = Pick<Task, 'kind' | 'isFresh'> & { readonly bulkBytes?: number };
 
 const TICK_MS = 10;
-/** More requests under way than this are not begun: what cannot be served need not be asked. */
-const MOST_OPEN = 256;
+/** No more requests under way than this: the rate falls to what the machine can do. */
+const MOST_OPEN = 32;
 /** A visit that has no answer by then is given up; the checker calls it unsettled. */
 const GIVE_UP_MS = 15_000;
 const LONGEST_ABORT_MS = 40;
@@ -109,7 +109,9 @@ export class Workload {
 
   /** What somebody with a copy of each browser's present cookies would see whenever it is called. */
   rememberTabs(): () => Promise<void> {
-    const tabs = this.#browsers.map(({ name, jar }) => ({ name, jar: jar.clone(), open: 0 }));
+    const tabs = this.#browsers
+      .filter(({ jar }) => jar.present().session !== null)
+      .map(({ name, jar }) => ({ name, jar: jar.clone(), open: 0 }));
     return async () => {
       await Promise.all(tabs.map((tab) => this.#visit(tab, { kind: 'read', isFresh: true })));
     };

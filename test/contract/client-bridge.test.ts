@@ -28,10 +28,10 @@ testClientWith('real bridge', async () => {
     },
     stopNode: (index) => {
       const node = nodes[index];
-      if (node !== undefined) node.fault = 'refuse';
+      if (node !== undefined) node.fault = 'unreachable';
     },
     stopAllNodes: () => {
-      for (const node of nodes) node.fault = 'refuse';
+      for (const node of nodes) node.fault = 'unreachable';
     },
     startNodes: async () => {
       for (const node of nodes) node.heal();

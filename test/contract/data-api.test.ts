@@ -68,7 +68,7 @@ test('absent is said only for certain', async () => {
   const app = await setUpApp();
   assert.equal(await codeOf(await app.send('GET', PATH)), 'session_not_found');
   assert.equal((await put(app, 2, 1)).status, 404);
-  for (const node of app.nodes) node.fault = 'refuse';
+  for (const node of app.nodes) node.fault = 'unreachable';
   const unknown = await app.send('GET', PATH);
   assert.equal(unknown.status, 503);
   assert.equal(unknown.headers.get('Retry-After'), '1');
@@ -206,7 +206,7 @@ test('health and readiness need no token, and readiness follows the nodes', asyn
   const app = await setUpApp();
   assert.equal((await app.send('GET', '/healthz', { headers: { authorization: '' } })).status, 200);
   assert.equal((await app.send('GET', '/readyz')).status, 200);
-  for (const node of app.nodes) node.fault = 'refuse';
+  for (const node of app.nodes) node.fault = 'unreachable';
   await app.send('GET', PATH);
   assert.equal((await app.send('GET', '/readyz')).status, 503);
   assert.equal((await app.send('GET', '/healthz')).status, 200);

@@ -19,7 +19,7 @@ for (const [title, fault, kinds] of [
     ['timeout'],
   ],
   ['hangs', { kind: 'hang' }, ['timeout']],
-  ['says that it has too many connections', { kind: 'ascii_error' }, ['protocol', 'refused', 'closed']],
+  ['says that it has too many connections', { kind: 'ascii_error' }, ['protocol', 'unreachable', 'closed']],
 ] as const) {
   test(`a node that ${title} fails what is in flight within the deadline and serves what comes after`, async () => {
     await using server = await startEmbedded();

@@ -10,7 +10,7 @@ import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
 import { type BridgeProcess, startBridgeProcess } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
 import { makeFolder } from '../support/packed.ts';
-import { ADMIN_TOKEN, BridgeClient, makeId, type Reply } from '../support/service.ts';
+import { ADMIN_TOKEN, BridgeClient, makeId } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
 const LIMIT_MS = 30_000;
@@ -74,17 +74,6 @@ interface Visitors {
   stop(): Promise<Map<number, number>>;
 }
 
-/** Asks again as clients do when nobody can know, which may be so for what is under way while the list changes. */
-async function insist(ask: () => Promise<Reply>): Promise<Reply> {
-  const giveUpAt = performance.now() + 1_000;
-  let reply = await ask();
-  while (reply.status === 503 && performance.now() < giveUpAt) {
-    await sleep(10);
-    reply = await ask();
-  }
-  return reply;
-}
-
 /** Visitors who save and read all the time. */
 function startVisitors({ client }: BridgeProcess): Visitors {
   const statuses = new Map<number, number>();
@@ -94,8 +83,8 @@ function startVisitors({ client }: BridgeProcess): Visitors {
     const id = makeId();
     for (let version = 1; !end.signal.aborted; version += 1) {
       const save = { version, base: version === 1 ? null : version - 1 };
-      const saved = await insist(() => client.put(id, save));
-      const read = await insist(() => client.get(id, version));
+      const saved = await client.put(id, save);
+      const read = await client.get(id, version);
       for (const { status } of [saved, read]) statuses.set(status, (statuses.get(status) ?? 0) + 1);
       versions[visitor] = version;
       await sleep(20);

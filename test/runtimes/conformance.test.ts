@@ -22,7 +22,7 @@ after(async () => {
 
 for (const runtime of processRuntimes()) {
   test(`the packed client keeps its promises in ${runtime.name}`, async (t) => {
-    const file = project.compile('program.ts');
+    const file = await build(() => project.compile('program.ts'));
     await report(t, await runToEnd(runtime, file, { cwd: project.path, env: stage.env }));
   });
 }
@@ -31,15 +31,24 @@ test('the packed client keeps its promises in the Edge runtime', async (t) => {
   const node = processRuntimes().find(({ program }) => program === process.execPath);
   assert.ok(node);
   project.link('@edge-runtime/vm', join(requireTools(), '@edge-runtime/vm'));
-  const env = { ...stage.env, BUNDLE: project.bundle('suite.ts', 'iife') };
-  await report(t, await runToEnd(node, project.compile('edge.ts'), { cwd: project.path, env }));
+  const BUNDLE = await build(() => project.bundle('suite.ts', 'iife'));
+  const file = await build(() => project.compile('edge.ts'));
+  await report(t, await runToEnd(node, file, { cwd: project.path, env: { ...stage.env, BUNDLE } }));
 });
 
 test('the packed client keeps its promises in workerd', async (t) => {
-  await using worker = await startWorker(project, project.bundle('worker.ts', 'esm'), stage.env);
+  const bundle = await build(() => project.bundle('worker.ts', 'esm'));
+  await using worker = await startWorker(project, bundle, stage.env);
   const response = await fetch(worker.url);
   await report(t, await response.text());
 });
+
+/** Building keeps this process busy, and with it the nodes: afterwards the bridge must have found them well again. */
+async function build(make: () => string): Promise<string> {
+  const file = make();
+  await stage.control('start');
+  return file;
+}
 
 /** Each check a test of its own. */
 async function report(t: TestContext, output: string): Promise<void> {

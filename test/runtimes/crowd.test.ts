@@ -21,8 +21,9 @@ let worker: RunningServer;
 
 before(async () => {
   project.copy('test/runtimes/*.ts');
+  const bundle = project.bundle('crowd.ts', 'esm');
   stage = await startRuntimeStage(project.bridge);
-  worker = await startWorker(project, project.bundle('crowd.ts', 'esm'), stage.env);
+  worker = await startWorker(project, bundle, stage.env);
 });
 
 after(async () => {

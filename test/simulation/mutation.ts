@@ -1,13 +1,10 @@
 /** Ways to break the system on purpose, so that the checks can be checked. The shipped code knows nothing of them. */
 import type { MemcachedNode } from '../../packages/bridge/src/node.ts';
-import type { SessionStore } from '../../packages/bridge/src/store.ts';
 import type { RecordCodec } from '../../packages/client/src/ports.ts';
 
 export interface Mutation {
   /** Puts something between a bridge and a node. */
   readonly wrapNode?: (node: MemcachedNode) => MemcachedNode;
-  /** Changes a bridge's store. */
-  readonly wrapStore?: (store: SessionStore) => void;
   /** Changes how records are verified. */
   readonly wrapRecords?: (records: RecordCodec) => RecordCodec;
 }

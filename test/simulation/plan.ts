@@ -84,10 +84,22 @@ export function drawPlan(seed: number, severity?: Severity): Plan {
     shape.severity === 'one' ? drawFaults(random, shape, endMs) : drawWildFaults(random, shape, endMs);
   const visits = drawVisits(random, shape, faults, endMs);
   const steps = [...faults, ...visits].toSorted((a, b) => a.at - b.at);
-  return { seed, ...shape, noise: drawNoise(random, shape.severity), endMs, steps };
+  const noise = drawNoise(random, shape.severity);
+  return {
+    seed,
+    ...shape,
+    noise: hasMajority(shape) ? noise : { ...QUIET, duplicate: noise.duplicate },
+    endMs,
+    steps,
+  };
 }
 
 type Shape = Pick<Plan, 'severity' | 'nodes' | 'bridges' | 'instances' | 'browsers'>;
+
+/** Of two nodes one is no majority, so bridges must not disagree about them: all see the same faults. */
+function hasMajority({ nodes, bridges }: Pick<Plan, 'nodes' | 'bridges'>): boolean {
+  return nodes > 2 || bridges === 1;
+}
 
 function drawNoise(random: Random, severity: Severity): Noise {
   if (random.chance(0.4)) return QUIET;
@@ -132,18 +144,13 @@ function drawWildFaults(random: Random, shape: Shape, endMs: number): FaultStep[
   }));
 }
 
-function drawNodeFault(random: Random, { nodes, bridges }: Shape): Fault {
+function drawNodeFault(random: Random, shape: Shape): Fault {
+  const { nodes, bridges } = shape;
   const node = random.below(nodes);
   const bridge = random.below(bridges);
-  const type = random.weighted({
-    'kill node': 4,
-    'stop node': 4,
-    'fill node': 1,
-    'evict from node': 1,
-    'drain node': 1,
-    'break connection': 2,
-    cut: 5,
-  });
+  const common = { 'kill node': 4, 'stop node': 4, 'fill node': 1, 'evict from node': 1 };
+  const isSeenByOne = hasMajority(shape) ? { 'drain node': 1, 'break connection': 2, cut: 5 } : {};
+  const type = random.weighted({ 'drain node': 0, 'break connection': 0, cut: 0, ...common, ...isSeenByOne });
   if (type === 'break connection') return { type, bridge, node };
   if (type !== 'cut') return { type, node };
   const isOut = random.chance(0.5);

@@ -24,7 +24,6 @@ export interface SimBridgeOptions {
   readonly onLie: (key: string) => void;
   /** Puts something between the bridge and a node; for broken builds. */
   readonly wrapNode?: (node: MemcachedNode) => MemcachedNode;
-  readonly wrapStore?: (store: SessionStore) => void;
 }
 
 const NODE_TIMEOUT_MS = 250;
@@ -123,7 +122,6 @@ export class SimBridge {
       count: (event: StoreEvent) => this.counts.set(event, (this.counts.get(event) ?? 0) + 1),
     };
     const store = new SessionStore({ cluster, clock, copies: 2, nodeTimeoutMs: NODE_TIMEOUT_MS, observer });
-    this.#options.wrapStore?.(store);
     const app = createApp({
       store,
       cluster,

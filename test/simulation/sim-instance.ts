@@ -59,6 +59,7 @@ export class SimInstance {
     const { machine } = this;
     const clock: Clock = {
       now: () => EPOCH_MS + Math.floor(scheduler.now) + this.skewMs,
+      elapsed: () => scheduler.now,
       after: (delayMs, run) => machine.after(delayMs, run),
     };
     // Each instance has its own order of bridges.

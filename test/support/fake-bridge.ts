@@ -70,7 +70,7 @@ async function startBridge(setup: {
 /** The node as one bridge sees it: as good as gone while it is cut off. */
 function severable(node: FakeNode, cutOff: ReadonlySet<number>): MemcachedNode {
   const unreachable = new FakeNode(node.index, { now: () => 0, after: () => () => {} });
-  unreachable.fault = 'refuse';
+  unreachable.fault = 'unreachable';
   return new Proxy(node, {
     get: (target, property) => {
       const side = cutOff.has(node.index) ? unreachable : target;

@@ -15,12 +15,13 @@ interface Stored extends Item {
 }
 
 /**
- * - `refuse`: as a process that is gone.
+ * - `unreachable`: no way there; the process keeps what it has.
+ * - `refused`: the process has ended; a test that means it empties the items too.
  * - `hang`: nothing is answered; writes sent meanwhile are applied when the node is {@link FakeNode.heal}ed.
  * - `lose answers`: everything is carried out and nothing answered.
  * - `full`: writes are refused for lack of memory.
  */
-export type FakeFault = 'refuse' | 'hang' | 'lose answers' | 'full';
+export type FakeFault = 'unreachable' | 'refused' | 'hang' | 'lose answers' | 'full';
 
 const TIMEOUT_MS = 250;
 
@@ -106,7 +107,7 @@ export class FakeNode implements MemcachedNode {
   }
 
   async close(): Promise<void> {
-    this.fault = 'refuse';
+    this.fault = 'unreachable';
   }
 
   async #run<T>(operation: string, deadlineMs: number, work: () => T): Promise<T> {
@@ -114,7 +115,8 @@ export class FakeNode implements MemcachedNode {
     await Promise.resolve();
     const isWrite = operation === 'add' || operation === 'cas';
     if (this.fault === null) return work();
-    if (this.fault === 'refuse') throw new NodeError(this.index, operation, 'refused');
+    if (this.fault === 'unreachable' || this.fault === 'refused')
+      throw new NodeError(this.index, operation, this.fault);
     if (this.fault === 'full') {
       if (isWrite) throw new NodeError(this.index, operation, 'out_of_memory');
       return work();

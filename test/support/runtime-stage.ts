@@ -23,7 +23,12 @@ export interface RuntimeStage extends AsyncDisposable {
 /** `main`: the bridge's program. */
 export async function startRuntimeStage(main: string): Promise<RuntimeStage> {
   const nodes = await Promise.all(Array.from({ length: NODES }, () => startEmbeddedNode()));
-  const bridge = await startBridgeProcess({ nodes: nodes.map(({ port }) => port), main });
+  const bridge = await startBridgeProcess({
+    nodes: nodes.map(({ port }) => port),
+    main,
+    // A slow machine is no dead node.
+    env: { NODE_TIMEOUT_MS: '5000' },
+  });
   const proxy = await startFaultProxy({ targetPort: Number(new URL(bridge.url).port) });
   const control = (command: string): Promise<void> => obey(command, { nodes, bridge, proxy });
   const server = createServer((request, response) => {

@@ -82,10 +82,12 @@ test('the cache never exchanges a newer version for an older one', () => {
 
 test('a destroyed session stays gone, an absent one only for a moment', () => {
   const cache = new SessionCache({ maxBytes: 1_000_000, maxEntries: 100 });
-  cache.markAbsent('a', 1000);
-  assert.deepEqual([cache.isAbsent('a', 999), cache.isAbsent('a', 1000)], [true, false]);
+  const sought = { id: 'a', floor: 3 };
+  cache.markAbsent(sought, 1000);
+  assert.deepEqual([cache.isAbsent(sought, 999), cache.isAbsent(sought, 1000)], [true, false]);
+  assert.equal(cache.isAbsent({ id: 'a', floor: 4 }, 999), false, 'a browser has seen it since');
   cache.markGone('a');
-  cache.markAbsent('a', 0);
+  cache.markAbsent(sought, 0);
   assert.equal(cache.isGone('a'), true);
 });
 
@@ -230,6 +232,34 @@ test('a steady clock follows its clock, and never back', () => {
   assert.equal(steady.now() - start, 1_600);
 });
 
+test('a steady clock counts the time that passes while its clock is set back', () => {
+  const clock = {
+    at: 1_000,
+    up: 5,
+    now: () => clock.at,
+    elapsed: () => clock.up,
+    after: () => () => undefined,
+  };
+  const steady = new SteadyClock(clock);
+  const start = steady.now();
+  clock.at = -300_000;
+  clock.up = 3_005;
+  assert.equal(steady.now() - start, 3_000);
+  clock.at += 1_000;
+  clock.up += 400;
+  assert.equal(steady.now() - start, 4_000);
+});
+
+test('a session that one instance has just missed is asked for again by a browser that has seen it since', async () => {
+  const { bridge, browser, start } = setUp();
+  const [one, other] = [start(), start()];
+  await change(other, browser, (session) => (session.views = 1));
+  bridge.wipe();
+  assert.deepEqual(await look(one, browser), {});
+  await change(other, browser, (session) => (session.views = 2));
+  assert.deepEqual(await look(one, browser), { views: 2 });
+});
+
 test('use renews the idle lifetime, at most once in touchAfter', async () => {
   const { bridge, clock, browser, start } = setUp();
   const instance = start({ ttl: 1000, maxStale: 5 });
@@ -368,6 +398,24 @@ test('while data is carried, a request finds out about the outage once', async (
   const before = net.count;
   assert.deepEqual(await look(instance, browser), { views: 2 });
   assert.equal(net.count - before, 2);
+});
+
+test('fresh asks a bridge also when the cookie carries data that this instance has brought home', async () => {
+  const { net, clock, browser, start } = setUp();
+  const [one, other] = [start(), start()];
+  await change(one, browser, (session) => (session.views = 1));
+  net.set('refuse');
+  await change(one, browser, (session) => (session.views = 2));
+  net.set(null);
+  clock.advance(6);
+  // The answers get lost: the browser still has the cookie of the outage.
+  const lost = { headers: new Headers() };
+  assert.equal((await one.manager.getSession(browser.request(), lost)).views, 2);
+  const session = await other.manager.getSession(browser.request(), lost);
+  session.views = 3;
+  await session.save();
+  const again = await one.manager.getSession(browser.request(), { ...lost, fresh: true });
+  assert.equal(again.views, 3);
 });
 
 test('all copies of the module in one process share one memory', async () => {

@@ -1,13 +1,15 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { Health, type Transition } from '../../packages/bridge/src/health.ts';
-import { NodeError } from '../../packages/bridge/src/node.ts';
+import { NodeError, type NodeErrorKind } from '../../packages/bridge/src/node.ts';
 import { FakeClock, settle } from '../support/fake-clock.ts';
 
 /** A health module over nodes that answer probes as long as they are in `alive`. */
 async function setUp(nodes: number) {
   const clock = new FakeClock();
   const alive = new Set(Array.from({ length: nodes }, (_, index) => index));
+  /** How probes of a node that is not alive fail, each in its turn, the last one for ever. */
+  const endings: NodeErrorKind[] = ['unreachable'];
   const probes: { index: number; at: number }[] = [];
   const transitions: Transition[] = [];
   const admitted: number[] = [];
@@ -18,7 +20,10 @@ async function setUp(nodes: number) {
     lossGraceMs: 30_000,
     probe: async (index) => {
       probes.push({ index, at: clock.now() });
-      if (!alive.has(index)) throw new NodeError(index, 'noop', 'refused');
+      if (!alive.has(index)) {
+        const kind = endings.length > 1 ? endings.shift() : endings[0];
+        throw new NodeError(index, 'noop', kind ?? 'unreachable');
+      }
     },
     admit: async (index) => {
       admitted.push(index);
@@ -28,12 +33,12 @@ async function setUp(nodes: number) {
   });
   for (const index of alive) void health.add(index);
   await settle();
-  return { clock, alive, probes, transitions, admitted, health, state };
+  return { clock, alive, endings, probes, transitions, admitted, health, state };
 }
 
 test('a refused connection and a lost one put a node down at once', async () => {
   const { health } = await setUp(5);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   health.connectionLost(1);
   assert.deepEqual(
     [0, 1, 2].map((index) => health.isAvailable(index)),
@@ -74,7 +79,7 @@ test('time-outs while our own event loop is behind prove nothing', async () => {
 
 test('two good probes bring a node back, after it was made fit for use', async () => {
   const { clock, alive, probes, admitted, health, transitions } = await setUp(3);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   alive.delete(0);
   await clock.advance(1_500);
   alive.add(0);
@@ -92,7 +97,7 @@ test('two good probes bring a node back, after it was made fit for use', async (
 
 test('a late answer to old traffic does not bring a node back', async () => {
   const { health } = await setUp(3);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   health.succeeded(0);
   assert.equal(health.isAvailable(0), false);
 });
@@ -100,7 +105,7 @@ test('a late answer to old traffic does not bring a node back', async () => {
 test('probes of a dead node become rarer, up to every 30 seconds', async () => {
   const { clock, alive, probes, health } = await setUp(3);
   alive.delete(0);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   probes.length = 0;
   await clock.advance(120_000);
   const gaps = probes.slice(1).map(({ at }, index) => at - (probes[index]?.at ?? 0));
@@ -111,7 +116,7 @@ test('while every node is out they are probed each second', async () => {
   const { clock, alive, probes, health } = await setUp(2);
   for (const index of [0, 1]) {
     alive.delete(index);
-    health.failed(index, 'refused');
+    health.failed(index, 'unreachable');
   }
   await clock.advance(60_000);
   probes.length = 0;
@@ -122,7 +127,7 @@ test('while every node is out they are probed each second', async () => {
 test('traffic that finds no node asks for a probe, at most every 200 ms', async () => {
   const { clock, alive, probes, health } = await setUp(1);
   alive.delete(0);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   await clock.advance(250);
   probes.length = 0;
   for (let i = 0; i < 100; i += 1) {
@@ -137,7 +142,7 @@ test('a node that flaps waits longer before it is asked again', async () => {
   const firstProbes: number[] = [];
   await clock.advance(61_000);
   for (let fall = 0; fall < 4; fall += 1) {
-    health.failed(0, 'refused');
+    health.failed(0, 'unreachable');
     probes.length = 0;
     const fell = clock.now();
     await clock.advance(20_000);
@@ -148,19 +153,19 @@ test('a node that flaps waits longer before it is asked again', async () => {
 
 test('with half of the nodes out, silence takes no further node out, refusal does', async () => {
   const { health } = await setUp(4);
-  health.failed(0, 'refused');
-  health.failed(1, 'refused');
+  health.failed(0, 'unreachable');
+  health.failed(1, 'unreachable');
   assert.equal(health.isInDoubt, true);
   for (let i = 0; i < 10; i += 1) health.failed(2, 'timeout');
   assert.equal(health.list()[2]?.state, 'suspected');
-  health.failed(3, 'refused');
+  health.failed(3, 'unreachable');
   assert.equal(health.isAvailable(3), false);
 });
 
 test('memory counts as lost after the grace, and not while the node is up', async () => {
   const { clock, alive, health } = await setUp(3);
   alive.delete(0);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   await clock.advance(29_000);
   assert.equal(health.isLost(0), false);
   await clock.advance(1_000);
@@ -168,10 +173,69 @@ test('memory counts as lost after the grace, and not while the node is up', asyn
   assert.equal(health.isLost(1), false);
 });
 
+test('a process that has ended counts as lost, as long as its machine says so', async () => {
+  const { clock, health, alive, endings } = await setUp(3);
+  alive.delete(0);
+  endings.splice(0, 1, 'refused');
+  health.failed(0, 'refused');
+  await health.learnDeaths();
+  assert.equal(health.isLost(0), true);
+  await clock.advance(600);
+  assert.equal(health.isLost(0), false, 'the proof is old');
+  await health.learnDeaths();
+  assert.equal(health.isLost(0), true, 'and was renewed');
+  await clock.advance(1_200);
+  // Another process: other bridges may already write to it.
+  alive.add(0);
+  await health.learnDeaths();
+  assert.deepEqual([health.isLost(0), health.isAvailable(0)], [false, false]);
+  await clock.advance(250);
+  assert.equal(health.isAvailable(0), true, 'it need not wait for its next probe');
+});
+
+test('what only breaks or cannot be reached is no proof', async () => {
+  const { clock, health, alive, endings } = await setUp(3);
+  alive.delete(0);
+  endings.splice(0, 1, 'refused', 'unreachable');
+  health.failed(0, 'unreachable');
+  await health.learnDeaths();
+  await clock.advance(600);
+  await health.learnDeaths();
+  assert.equal(health.isLost(0), false);
+  await clock.advance(30_000);
+  assert.equal(health.isLost(0), true, 'the grace is over');
+});
+
+test('a node whose connections break is asked at once whether its process has ended', async () => {
+  const { health, alive, endings } = await setUp(3);
+  alive.delete(0);
+  // The probe's own connection may break with the others.
+  endings.splice(0, 1, 'closed', 'refused');
+  health.connectionLost(0);
+  assert.equal(health.isLost(0), false);
+  await health.learnDeaths();
+  assert.equal(health.isLost(0), true);
+  health.connectionLost(1);
+  await health.learnDeaths();
+  assert.deepEqual([health.isLost(1), health.isAvailable(1)], [false, false]);
+});
+
+test('a process that ends while its node is down counts as lost when somebody needs to know', async () => {
+  const { clock, health, alive, endings } = await setUp(3);
+  alive.delete(0);
+  for (let count = 0; count < 3; count += 1) health.failed(0, 'timeout');
+  await clock.advance(1_000);
+  assert.equal(health.isLost(0), false);
+  endings.splice(0, 1, 'refused');
+  await clock.advance(4_000);
+  await health.learnDeaths();
+  assert.equal(health.isLost(0), true);
+});
+
 test('a node that leaves the list while it is probed is forgotten', async () => {
   const { clock, alive, health, transitions } = await setUp(2);
   alive.delete(0);
-  health.failed(0, 'refused');
+  health.failed(0, 'unreachable');
   transitions.length = 0;
   health.remove(0);
   await clock.advance(60_000);

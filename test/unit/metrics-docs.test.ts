@@ -86,6 +86,7 @@ test('every value of a label that stands for something is explained', () => {
       ok: 1,
       refused_by_us: 1,
       refused: 1,
+      unreachable: 1,
       closed: 1,
       timeout: 1,
       protocol: 1,

@@ -47,7 +47,7 @@ test('after the death of its home a session has another home with the same data'
   await save(one, { id: ID, version: 1, base: null });
   const home = nodes[0];
   assert.ok(home);
-  home.fault = 'refuse';
+  home.fault = 'unreachable';
   assert.equal(
     await read(one, { id: ID, index: 0 }),
     'record 1 @1',
@@ -67,7 +67,7 @@ test('a node that returns with old memory is not believed', async () => {
   await save(one, { id: ID, version: 1, base: null });
   const home = nodes[0];
   assert.ok(home);
-  home.fault = 'refuse';
+  home.fault = 'unreachable';
   await read(one, { id: ID });
   await save(one, { id: ID, index: 1, version: 2, base: 1 });
   home.heal();
@@ -83,7 +83,7 @@ test('logout while a node is out holds when the node returns with the session', 
   await save(one, { id: ID, version: 1, base: null });
   const home = nodes[0];
   assert.ok(home);
-  home.fault = 'refuse';
+  home.fault = 'unreachable';
   await read(one, { id: ID });
   await destroy(one, ID);
   home.heal();
@@ -98,7 +98,7 @@ test('a bridge that starts after the outage does not believe the returned node e
   await save(one, { id: ID, version: 1, base: null });
   const home = nodes[0];
   assert.ok(home);
-  home.fault = 'refuse';
+  home.fault = 'unreachable';
   await read(one, { id: ID });
   await clock.advance(10);
   await save(one, { id: ID, index: 1, version: 2, base: 1 });
@@ -130,7 +130,7 @@ test('all nodes silent is unknown, not absent', async () => {
   const { nodes, clock, bridge } = setUpNodes(3);
   const one = await bridge();
   await save(one, { id: ID, version: 1, base: null });
-  for (const node of nodes) node.fault = 'refuse';
+  for (const node of nodes) node.fault = 'unreachable';
   assert.equal(await read(one, { id: ID }), 'unknown');
   assert.equal((await save(one, { id: ID, version: 2, base: 1 })).kind, 'unknown');
   for (const node of nodes) node.heal();
@@ -144,7 +144,7 @@ test('a session nobody has is absent only while every node can be asked, or has 
   assert.equal(await read(one, { id: ID }), 'absent');
   const home = nodes[0];
   assert.ok(home);
-  home.fault = 'refuse';
+  home.fault = 'unreachable';
   assert.equal(await read(one, { id: ID }), 'unknown');
   await clock.advance(31_000);
   assert.equal(await read(one, { id: ID }), 'absent');
@@ -194,7 +194,7 @@ test('a third node takes the second copy', async () => {
   const one = await bridge();
   const second = nodes[1];
   assert.ok(second);
-  second.fault = 'refuse';
+  second.fault = 'unreachable';
   assert.deepEqual(await save(one, { id: ID, version: 1, base: null }), {
     kind: 'stored',
     home: 0,
@@ -232,6 +232,21 @@ test('a bridge that still has a node up shows what another bridge saved without 
   cutOff.add(0);
   await save(one, { id: ID, version: 2, base: 1 });
   assert.equal(await read(two, { id: ID }), 'record 2 @0');
+});
+
+test('a bridge that has lost sight of two of the first nodes does not show what the third had before', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  await save(two, { id: ID, version: 1, base: null });
+  await overwrite(nodes[2], ID, 'record 1');
+  await save(two, { id: ID, version: 2, base: 1 });
+  for (const index of [0, 1]) cutOff.add(index);
+  assert.equal(await read(one, { id: ID, floor: 1 }), 'unknown');
+  // It is still down for this bridge alone, and now counts as lost.
+  await clock.advance(31_000);
+  assert.equal(await read(one, { id: ID, floor: 1 }), 'record 1 @2');
 });
 
 test('a bridge that still has a node up knows of a logout that another bridge carried out without it', async () => {
@@ -305,6 +320,43 @@ test('a save without two of its first nodes is not acknowledged while others may
   assert.equal((await outcome).kind, 'unknown');
 });
 
+test('a save goes on with one copy as soon as the processes of the other nodes are known to have ended', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const other = idWithRank([0, 1], 3);
+  for (const index of [0, 1]) kill(nodes[index]);
+  // The very save that meets them; nobody had noticed before.
+  assert.deepEqual(await save(one, { id: other, version: 1, base: null, text: 'alone' }), {
+    kind: 'stored',
+    home: 2,
+    copies: 1,
+  });
+  assert.equal(await read(one, { id: other }), 'alone @2');
+  assert.deepEqual(await destroy(one, other), { kind: 'destroyed' });
+});
+
+test('what was on two nodes whose processes have ended is absent, and may be restored', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  for (const index of [0, 1]) kill(nodes[index]);
+  assert.equal(await read(one, { id: ID }), 'absent');
+  assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'stored');
+});
+
+test('a node that only one bridge finds unreachable is waited for', async () => {
+  const { clock, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const other = await bridge();
+  for (const index of [0, 1]) cutOff.add(index);
+  const outcome = save(one, { id: ID, version: 1, base: null });
+  await clock.advance(1_000);
+  assert.equal((await outcome).kind, 'unknown');
+  assert.equal((await save(other, { id: ID, version: 1, base: null })).kind, 'stored');
+});
+
 test('a save that two of its first nodes have no memory for is not put where no reader looks', async () => {
   const { nodes, bridge } = setUpNodes(4);
   const one = await bridge();
@@ -328,6 +380,13 @@ test('a session is restored on nodes that have nothing only after others were as
   assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
 });
 
+/** Ends the node's process: its memory is gone, and the machine says so. */
+function kill(node: FakeNode | undefined): void {
+  assert.ok(node);
+  node.items.clear();
+  node.fault = 'refused';
+}
+
 /** Puts a record of the next version on one node only. */
 async function overwrite(node: FakeNode | undefined, id: string, text: string): Promise<void> {
   assert.ok(node);
@@ -337,3 +396,17 @@ async function overwrite(node: FakeNode | undefined, id: string, text: string): 
   const outcome = seen === null ? await node.add(key, item) : await node.cas(key, item, seen.cas);
   assert.equal(outcome.stored, true);
 }
+
+test('a save under way when its nodes begin to be drained ends where it began', async () => {
+  const { bridge } = setUpNodes(5);
+  const one = await bridge();
+  const id = idWithRank([0, 1, 2, 3, 4], 5);
+  await save(one, { id, version: 1, base: null });
+  const list = one.cluster.list.map((entry) =>
+    entry.index < 2 ? { ...entry, state: 'draining' as const } : entry,
+  );
+  const saving = save(one, { id, version: 2, base: 1 });
+  assert.deepEqual(one.cluster.apply(list), []);
+  assert.deepEqual(await saving, { kind: 'stored', home: 0, copies: 2 });
+  assert.equal(await read(one, { id, index: 0 }), 'record 2 @2');
+});

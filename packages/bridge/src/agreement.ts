@@ -22,12 +22,18 @@ export interface AgreementOptions {
  */
 export async function agree(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
   const found = await find(lookup, options);
-  const isCertain = found.kind !== 'found' || lookup.isEnoughToRead(lookup.answers.keys());
+  const isCertain = found.kind !== 'found' || (await isEnough(lookup));
   const verdict: Verdict = isCertain ? found : { kind: 'unknown' };
   // A tombstone must outlive what instances and cookies still hold of the session: no reader shortens its life.
   if (verdict.kind === 'gone' && options.touchSeconds !== null)
     await lookup.touch(lookup.copies, options.ttlSeconds(verdict.hit.item));
   return verdict;
+}
+
+/** Whoever was acknowledged wrote to a quorum, so whoever asked one has met the newest state. */
+async function isEnough(lookup: Lookup): Promise<boolean> {
+  const isQuorum = (): boolean => lookup.isQuorum(lookup.answers.keys());
+  return isQuorum() || ((await lookup.learnsOfLoss()) && isQuorum());
 }
 
 async function find(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
@@ -40,6 +46,7 @@ async function find(lookup: Lookup, options: AgreementOptions): Promise<Verdict>
     await lookup.askAll(touchSeconds);
     const evidence = lookup.evidence(floor);
     const verdict = judge(evidence);
+    if (verdict.kind === 'unknown' && (await lookup.learnsOfLoss())) continue;
     if (verdict.kind === 'absent' || verdict.kind === 'unknown') return verdict;
     if (isForked(evidence, verdict.hit)) observer.count('fork');
     if (await writeBack(lookup, verdict.hit.item, options)) return verdict;

@@ -2,8 +2,11 @@
 import type { Clock } from './node.ts';
 import { systemClock } from './system-clock.ts';
 
-/** `too_large`: over its own limit. `overloaded`: all bodies together are over theirs. */
-export type BodyRefusal = 'too_large' | 'overloaded';
+/**
+ * `too_large`: over its own limit. `overloaded`: all bodies together are over theirs. `broken_off`: whoever sent it
+ * has gone away in the middle.
+ */
+export type BodyRefusal = 'too_large' | 'overloaded' | 'broken_off';
 
 /** Of a body that was refused, so much is still read and thrown away, for so long. */
 const MOST_DISCARDED_BYTES = 16_777_216;
@@ -35,13 +38,14 @@ export class Bodies {
     const hold = new Hold((bytes) => this.#take(bytes));
     let refusal: BodyRefusal;
     try {
-      const body = await readBody(request, mostBytes, hold);
+      // A body that cannot be read to its end is nobody's defect, and nobody is there to be told.
+      const body = await readBody(request, mostBytes, hold).catch((): BodyRefusal => 'broken_off');
       if (typeof body !== 'string') return await work(body);
       refusal = body;
     } finally {
       this.#heldBytes -= hold.bytes;
     }
-    await this.#discard(request);
+    if (refusal !== 'broken_off') await this.#discard(request);
     return refusal;
   }
 

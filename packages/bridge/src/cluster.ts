@@ -154,7 +154,7 @@ export class Cluster {
   /** Runs one operation on a node and lets its outcome tell about the node's health. */
   async run<T>(index: number, operation: (node: MemcachedNode) => Promise<T>): Promise<T> {
     const member = this.#members.get(index);
-    if (member === undefined) throw new NodeError(index, 'run', 'refused');
+    if (member === undefined) throw new NodeError(index, 'run', 'unreachable');
     try {
       const result = await operation(member.node);
       this.#health.succeeded(index);
@@ -173,6 +173,11 @@ export class Cluster {
   /** Another worker of this bridge found the node down: what it saw, every one of us would see. */
   toldDown(index: number, reason: string): void {
     this.#health.toldDown(index, reason);
+  }
+
+  /** Resolves when it is known of the nodes that are out whether their processes have ended. */
+  learnDeaths(): Promise<void> {
+    return this.#health.learnDeaths();
   }
 
   /** No node could be used for a request: look for one now. */

@@ -1,4 +1,5 @@
 /** Which nodes are up, suspected, down or probing, and by what evidence. Clock, random and probes are given. */
+import { Deaths } from './deaths.ts';
 import type { Clock, NodeErrorKind } from './node.ts';
 
 export type NodeState = 'up' | 'suspected' | 'down' | 'probing';
@@ -47,8 +48,6 @@ interface Entry {
   state: NodeState;
   since: number;
   reason: string;
-  /** When it was last known to answer; its memory may be lost some time after. */
-  outSince: number;
   softFailures: number;
   failedProbes: number;
   goodProbes: number;
@@ -64,10 +63,13 @@ interface Entry {
 export class Health {
   readonly #options: HealthOptions;
   readonly #entries: Map<number, Entry> = new Map();
+  readonly #deaths: Deaths;
   #isStopped = false;
 
   constructor(options: HealthOptions) {
     this.#options = options;
+    const { clock, lossGraceMs, probe } = options;
+    this.#deaths = new Deaths({ clock, lossGraceMs, probe, onRestart: (index) => this.#restarted(index) });
   }
 
   /** Starts to watch a node; it is used after its first good probe. Resolves when that probe has ended. */
@@ -78,7 +80,6 @@ export class Health {
       state: 'probing',
       since: now,
       reason: 'not asked yet',
-      outSince: now,
       softFailures: 0,
       failedProbes: 0,
       goodProbes: 0,
@@ -90,12 +91,14 @@ export class Health {
       cancelProbe: () => {},
     };
     this.#entries.set(index, entry);
+    this.#deaths.answered(index);
     return this.#runProbe(entry);
   }
 
   remove(index: number): void {
     this.#entries.get(index)?.cancelProbe();
     this.#entries.delete(index);
+    this.#deaths.forget(index);
   }
 
   /** Ends all probing for good. */
@@ -109,12 +112,14 @@ export class Health {
     return state === 'up' || state === 'suspected';
   }
 
-  /** Whether the node has been out for so long that nothing in its memory is counted on. */
+  /** Whether nothing in the node's memory is counted on: its process has ended, or it has been out for long. */
   isLost(index: number): boolean {
-    const entry = this.#entries.get(index);
-    if (entry === undefined) return true;
-    if (this.isAvailable(index)) return false;
-    return this.#options.clock.now() - entry.outSince >= this.#options.lossGraceMs;
+    return !this.isAvailable(index) && this.#deaths.isLost(index);
+  }
+
+  /** Resolves when it is known of all nodes that are out whether their processes have ended. */
+  learnDeaths(): Promise<void> {
+    return this.#deaths.learn();
   }
 
   /** State, since when ({@link Clock.now}) and why, of each node. */
@@ -143,6 +148,7 @@ export class Health {
     const entry = this.#entries.get(index);
     if (entry === undefined || !this.isAvailable(index)) return;
     if (kind === 'refused') this.#putDown(entry, 'connection refused');
+    else if (kind === 'unreachable') this.#putDown(entry, 'no connection');
     else if (kind === 'auth') this.#putDown(entry, 'authentication failed');
     else if (kind === 'timeout' || kind === 'protocol') this.#countSoft(entry, kind);
   }
@@ -193,12 +199,20 @@ export class Health {
   #putDown(entry: Entry, reason: string): void {
     const now = this.#options.clock.now();
     entry.flaps = now - entry.upSince < FLAP_WINDOW_MS && entry.hasBeenUp ? entry.flaps + 1 : 0;
-    entry.outSince = now;
     entry.softFailures = 0;
     entry.failedProbes = 0;
     entry.goodProbes = 0;
     this.#change(entry, 'down', reason);
     this.#schedule(entry, this.#pauseMs(entry));
+    this.#deaths.answered(entry.index);
+    // That its process has not ended is no reason to use it again.
+    if (!this.#isStopped) this.#deaths.inquire(entry.index);
+  }
+
+  /** A node that was given up answers to an inquiry: it is needed, so it does not wait for its next probe. */
+  #restarted(index: number): void {
+    const entry = this.#entries.get(index);
+    if (entry?.state === 'down') this.#schedule(entry, PROBE_CONFIRM_MS);
   }
 
   #schedule(entry: Entry, delayMs: number): void {
@@ -223,6 +237,7 @@ export class Health {
     entry.lastProbeAt = this.#options.clock.now();
     try {
       await this.#options.probe(entry.index);
+      if (this.#isWatched(entry)) this.#deaths.answered(entry.index);
       await this.#passed(entry);
     } catch (error) {
       this.#missed(entry, error);
@@ -243,6 +258,7 @@ export class Health {
     await this.#options.admit(entry.index);
     if (!this.#isWatched(entry)) return;
     entry.hasBeenUp = true;
+    this.#deaths.forget(entry.index);
     entry.upSince = this.#options.clock.now();
     entry.softFailures = 0;
     this.#change(
@@ -256,6 +272,7 @@ export class Health {
     if (!this.#isWatched(entry)) return;
     entry.goodProbes = 0;
     entry.failedProbes += 1;
+    this.#deaths.failed(entry.index, error);
     const why = error instanceof Error ? error.message : 'unknown failure';
     if (entry.state !== 'down') this.#change(entry, 'down', `probe: ${why}`);
     this.#schedule(entry, this.#pauseMs(entry));

@@ -65,6 +65,7 @@ export function refuse({ field, problem, isTooLarge }: Refusal, place: 'headers'
 /** The answer to a body that was not taken. */
 export function refuseBody(refusal: BodyRefusal, what: string, mostBytes: number): Answered {
   if (refusal === 'overloaded') return failure('overloaded');
+  if (refusal === 'broken_off') return failure('invalid_request', `${what}: broke off before its end.`);
   return failure('record_too_large', `${what}: must have at most ${mostBytes} bytes.`);
 }
 

@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { type Candidate, place, type Placement } from './placement.ts';
+import { place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -72,43 +72,48 @@ export class Lookup {
   }
 
   /**
-   * Whether every writer who has a quorum meets every other one at one of these nodes: two of the session's first
-   * three, with two copies. Nodes whose memory counts as lost have left the first.
+   * Whether every writer who has a quorum meets every other one at one of these nodes: they are most of the session's
+   * first nodes, of which there is one more than copies. Nodes whose memory counts as lost are none of them.
+   * Where there are only two nodes at all, one is enough.
    */
   isQuorum(indexes: Iterable<number>): boolean {
-    const first = this.#firstNodes();
+    const { cluster, copies } = this.#context;
+    // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
+    const members = this.placement.window.filter(({ isDraining }) => !isDraining);
+    const isLost = ({ index }: Candidate): boolean => cluster.candidate(index)?.isLost ?? true;
+    const first = members.filter((member) => !isLost(member)).slice(0, copies + 1);
     const taken = new Set(indexes);
     const met = first.filter(({ index }) => taken.has(index)).length;
-    return met >= Math.min(this.#context.copies, first.length - 1);
+    const most = members.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
+    return met >= Math.min(copies, most, first.length);
   }
 
   /**
-   * Whether these nodes' answers can be believed. A quorum's always can. Others can when the rest of the first
-   * nodes are down: then nobody writes without a quorum. What failed only in this request is up for others.
+   * For when the nodes that are left are not enough: waits for what is just being found out about nodes that have
+   * fallen, and tells whether it became known of one of the session's that its memory is lost.
    */
-  isEnoughToRead(indexes: Iterable<number>): boolean {
-    const hasJustFailed = this.#firstNodes().some(
-      ({ index, isAvailable }) => isAvailable && (this.#failed.has(index) || this.#full.has(index)),
-    );
-    return !hasJustFailed || this.isQuorum(indexes);
-  }
-
-  #firstNodes(): Candidate[] {
-    const { cluster, copies } = this.#context;
-    return this.placement.window
-      .flatMap(({ index }) => cluster.candidate(index) ?? [])
-      .filter(({ isLost, isDraining }) => !isLost && !isDraining)
-      .slice(0, copies + 1);
+  async learnsOfLoss(): Promise<boolean> {
+    const { cluster, clock } = this.#context;
+    const countLost = (): number => this.evidence(null).window.filter(({ isLost }) => isLost).length;
+    const before = countLost();
+    await new Promise<void>((resolve) => {
+      const cancel = clock.after(this.#timeLeft(), resolve);
+      void cluster.learnDeaths().then(() => {
+        cancel();
+        resolve();
+      });
+    });
+    return countLost() > before;
   }
 
   /** What is known now, for a reader who accepts no version below `floor`. */
   evidence(floor: number | null): Evidence {
     const { cluster, copies } = this.#context;
-    const window = this.placement.window.map((candidate) =>
-      this.#failed.has(candidate.index)
-        ? { ...candidate, isAvailable: false, isLost: cluster.candidate(candidate.index)?.isLost ?? true }
-        : candidate,
-    );
+    const window = this.placement.window.map((candidate) => ({
+      ...candidate,
+      isAvailable: candidate.isAvailable && !this.#failed.has(candidate.index),
+      isLost: cluster.candidate(candidate.index)?.isLost ?? true,
+    }));
     return { window, answers: this.answers, copies, floor };
   }
 

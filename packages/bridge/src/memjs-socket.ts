@@ -205,7 +205,8 @@ class OneConnectionServer extends Server implements MemjsSocket {
   /** memjs calls this for socket errors and for a failed login. */
   override error(cause: unknown): void {
     const isOurs = this.#phase !== 'open' && OWN_FAULTS.has(codeOf(cause));
-    this.#end(isOurs ? 'busy' : this.#brokenKind(), cause);
+    const kind = this.#phase === 'connecting' && isRefusal(cause) ? 'refused' : this.#brokenKind();
+    this.#end(isOurs ? 'busy' : kind, cause);
   }
 
   #end(kind: NodeErrorKind, cause: unknown): void {
@@ -216,12 +217,12 @@ class OneConnectionServer extends Server implements MemjsSocket {
 
   /** Before the handshake is over nothing was sent that matters: there was no connection to speak of. */
   #brokenKind(): NodeErrorKind {
-    return this.#phase === 'open' ? 'closed' : 'refused';
+    return this.#phase === 'open' ? 'closed' : 'unreachable';
   }
 
   #kindOf(cause: unknown, chunk: Buffer): NodeErrorKind {
     if (cause instanceof RejectedLoginError) return 'auth';
-    return this.#phase !== 'open' && chunk[0] === LETTER_E ? 'refused' : 'protocol';
+    return this.#phase !== 'open' && chunk[0] === LETTER_E ? 'unreachable' : 'protocol';
   }
 
   /** memjs answers any SASL frame, whenever it comes, by sending the password. */
@@ -246,6 +247,11 @@ class OneConnectionServer extends Server implements MemjsSocket {
     if (status !== STATUSES.ok) throw new RejectedLoginError(`the login ended with status ${status}`);
     if (isList) this.#phase = 'authenticating';
   }
+}
+
+/** Of a name with several addresses each must have refused. */
+function isRefusal(cause: unknown): boolean {
+  return cause instanceof AggregateError ? cause.errors.every(isRefusal) : codeOf(cause) === 'ECONNREFUSED';
 }
 
 function codeOf(cause: unknown): unknown {

@@ -73,7 +73,8 @@ export interface MemcachedNode {
 
 /**
  * Why an operation failed.
- * - `refused`: no connection (refused, unreachable, unknown host).
+ * - `refused`: the machine says that no process listens at the address (ECONNREFUSED): one that was there has ended.
+ * - `unreachable`: no connection for another reason (no way there, unknown host, over its limit, not let in).
  * - `closed`: an established connection broke before the answer.
  * - `timeout`: no answer within the deadline.
  * - `protocol`: the answer is not what memcached would say; the connection is dropped.
@@ -83,7 +84,16 @@ export interface MemcachedNode {
  * - `server`: another error status, e.g. temporary failure.
  */
 export type NodeErrorKind =
-  'refused' | 'closed' | 'timeout' | 'protocol' | 'auth' | 'busy' | 'out_of_memory' | 'too_large' | 'server';
+  | 'refused'
+  | 'unreachable'
+  | 'closed'
+  | 'timeout'
+  | 'protocol'
+  | 'auth'
+  | 'busy'
+  | 'out_of_memory'
+  | 'too_large'
+  | 'server';
 
 /** Thrown by nodes, caught by the store and the health checks, and nowhere else. */
 export class NodeError extends Error {

@@ -49,7 +49,11 @@ export class Save {
       }
       mustLook = true;
       const [anchor] = this.#lookup.copies;
-      if (anchor === undefined || !this.#lookup.isQuorum(this.#lookup.copies)) break;
+      if (anchor === undefined) break;
+      if (!this.#lookup.isQuorum(this.#lookup.copies)) {
+        if (await this.#lookup.learnsOfLoss()) continue;
+        break;
+      }
       if (await this.#store(anchor)) return this.#copy(anchor);
     }
     return this.#nowhere();
@@ -99,7 +103,8 @@ export class Save {
     for (;;) {
       const { copies, hasTimeLeft } = this.#lookup;
       const missing = copies.filter((index) => !holders.includes(index));
-      if (missing.length === 0 || !hasTimeLeft || !this.#lookup.isQuorum([...holders, ...missing])) break;
+      if (missing.length === 0 || !hasTimeLeft) break;
+      if (!this.#lookup.isQuorum([...holders, ...missing]) && !(await this.#lookup.learnsOfLoss())) break;
       const results = await Promise.all(missing.map((index) => this.#copyTo(index)));
       for (const result of results) {
         if (typeof result === 'number') holders.push(result);
@@ -107,10 +112,14 @@ export class Save {
       }
     }
     this.#doubtOthers(holders);
-    if (this.#lookup.isQuorum(holders)) return { kind: 'stored', holders };
-    // Nodes stay full for long: what is left on others would keep readers from agreeing.
-    if (this.#lookup.hasMetFullNode) await this.#undo(this.#replaced);
+    if (this.#lookup.isQuorum(holders) || (await this.#hasQuorumAfterLoss(holders)))
+      return { kind: 'stored', holders };
+    // It is not taken back: a reader may have been shown it meanwhile.
     return this.#nowhere();
+  }
+
+  async #hasQuorumAfterLoss(holders: readonly number[]): Promise<boolean> {
+    return (await this.#lookup.learnsOfLoss()) && this.#lookup.isQuorum(holders);
   }
 
   /** A node that was passed over may be up again in a moment, with what it held before. */
@@ -154,20 +163,19 @@ export class Save {
    * record stands; whoever sent this save sees in that record whether it knew it.
    */
   async #yield(hit: Hit): Promise<SaveOutcome> {
-    const outcomes = await this.#undo(hit.item);
+    const outcomes = await this.#replaceWith(hit.item);
     if (isTombstone(hit.item)) return { kind: 'gone', hit };
     if (outcomes.some(({ stored }) => stored)) this.#observer.count('fork');
     return { kind: 'conflict', hit };
   }
 
-  /** Puts the item, where there is one, in the place of this save wherever that still stands. */
-  async #undo(item: Item | null): Promise<readonly WriteOutcome[]> {
-    if (item === null) return [];
+  /** Puts the item in the place of this save wherever that still stands. */
+  async #replaceWith(item: Item): Promise<readonly WriteOutcome[]> {
     const ours = [...this.#lookup.answers.values()].filter(
       (answer) => answer.item !== null && this.#isOurs(answer.item),
     );
     const { version, value } = item;
-    const earlier: NewItem = { version, value, ttlSeconds: this.#agreement.ttlSeconds(item) };
-    return Promise.all(ours.map((answer) => this.#lookup.write(answer.index, earlier, answer.item)));
+    const other: NewItem = { version, value, ttlSeconds: this.#agreement.ttlSeconds(item) };
+    return Promise.all(ours.map((answer) => this.#lookup.write(answer.index, other, answer.item)));
   }
 }

@@ -198,7 +198,8 @@ export class SessionStore {
       targets = lookup.copies.filter((index) => !buried.has(index));
     }
     for (const index of lookup.placement.copies) if (!buried.has(index)) lookup.doubt(index);
-    return buried.size > 0 && targets.length === 0 && lookup.isQuorum(buried);
+    if (buried.size === 0 || targets.length > 0) return false;
+    return lookup.isQuorum(buried) || ((await lookup.learnsOfLoss()) && lookup.isQuorum(buried));
   }
 
   /** Whether the node has the tombstone now; others may be writing there too. */

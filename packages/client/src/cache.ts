@@ -20,6 +20,22 @@ export interface CacheLimits {
   readonly maxEntries: number;
 }
 
+/** A session, and the version from which on a browser has seen it. */
+export interface Sought {
+  readonly id: string;
+  readonly floor: number;
+}
+
+/** What is known of a session that is not there. */
+interface Missing {
+  /** Until when that counts, milliseconds. */
+  readonly untilMs: number;
+  /** The highest version that the browser had seen for which it was asked: a higher one was stored since. */
+  readonly floor: number;
+}
+
+const GONE: Missing = { untilMs: Infinity, floor: Infinity };
+
 /** Sessions that are known not to be there. */
 const MISSING_REMEMBERED = 10_000;
 /** Bytes of an entry besides its data: keys, objects, numbers. */
@@ -27,8 +43,7 @@ const OVERHEAD_BYTES = 600;
 
 export class SessionCache {
   readonly #sessions: LRUCache<string, Held>;
-  /** id → until when it counts as missing, milliseconds; Infinity for a destroyed one. */
-  readonly #missing = new LRUCache<string, number>({ max: MISSING_REMEMBERED });
+  readonly #missing = new LRUCache<string, Missing>({ max: MISSING_REMEMBERED });
   /** Writes of this instance that are under way after their answer has left. */
   readonly #writes = new Map<string, Write>();
 
@@ -63,24 +78,24 @@ export class SessionCache {
     this.#sessions.delete(id);
   }
 
-  /** Certainly absent a moment ago: not asked for again until then. */
-  markAbsent(id: string, untilMs: number): void {
-    if (!this.isGone(id)) this.#missing.set(id, untilMs);
+  /** Certainly absent a moment ago: not asked for again until then by browsers that have seen no more than this one. */
+  markAbsent({ id, floor }: Sought, untilMs: number): void {
+    if (!this.isGone(id)) this.#missing.set(id, { untilMs, floor });
   }
 
   /** Destroyed: ids are never used again, so it stays gone. */
   markGone(id: string): void {
     this.drop(id);
-    this.#missing.set(id, Infinity);
+    this.#missing.set(id, GONE);
   }
 
-  isAbsent(id: string, now: number): boolean {
-    const until = this.#missing.get(id);
-    return until !== undefined && now < until;
+  isAbsent({ id, floor }: Sought, now: number): boolean {
+    const missing = this.#missing.get(id);
+    return missing !== undefined && now < missing.untilMs && floor <= missing.floor;
   }
 
   isGone(id: string): boolean {
-    return this.#missing.get(id) === Infinity;
+    return this.#missing.get(id) === GONE;
   }
 
   /** The write of this session that is under way in the background, if there is one. */

@@ -88,7 +88,7 @@ export class Committer<T extends object> {
   async bringHome(): Promise<SessionUnavailableError | null> {
     const { carrying } = this.#standing;
     if (carrying === null) return null;
-    const loaded = await this.#parts.homecoming.bringHome(carrying.carried, carrying.index);
+    const loaded = await this.#parts.homecoming.bringHome(carrying.carried, { index: carrying.index });
     if (loaded.kind === 'unavailable') return loaded.error;
     if (loaded.kind === 'rejected')
       throw new SessionError('invalid_response', 'The stored record is not ours.');

@@ -26,14 +26,14 @@ export class Homecoming<T extends object> {
 
   /**
    * The session with the carried data in it, stored; `unavailable` while that cannot be done, and then the
-   * cookie's data is what there is.
+   * cookie's data is what there is. `isFresh`: what is held counts for nothing until a bridge has confirmed it.
    */
-  async bringHome(carried: Carried, index: number | null): Promise<Loaded> {
+  async bringHome(carried: Carried, { index, isFresh = false }: BringHomeOptions): Promise<Loaded> {
     const { id } = carried.record;
-    const known = this.#holdings.trusted({ id, floor: 0 });
+    const known = isFresh ? null : this.#holdings.trusted({ id, floor: 0 });
     if (known !== null && includesSave(known.record, carried.record.nonce)) return found(known);
     // It may be cached: what is older than what is stored is found out by the write.
-    const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh: false });
+    const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh });
     if (loaded.kind === 'absent') return this.#store(carried, index, null);
     if (loaded.kind !== 'found') return loaded;
     const { held, isStale } = loaded;
@@ -76,6 +76,12 @@ export class Homecoming<T extends object> {
     const wanted = { id: stored.record.id, index: stored.index, floor: 0 };
     return this.#holdings.accept(wanted, { ...stored, isTouch: false });
   }
+}
+
+export interface BringHomeOptions {
+  /** The home as the cookie has it. */
+  readonly index: number | null;
+  readonly isFresh?: boolean;
 }
 
 interface Stored {

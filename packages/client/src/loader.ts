@@ -32,7 +32,7 @@ export class SessionLoader<T extends object> {
     const held = isFresh ? null : this.#holdings.trusted(wanted);
     if (held !== null) return { kind: 'found', held, source: 'cache', isStale: false };
     if (cache.isGone(wanted.id)) return { kind: 'gone' };
-    if (!isFresh && cache.isAbsent(wanted.id, this.#engine.clock.now())) return { kind: 'absent' };
+    if (!isFresh && cache.isAbsent(wanted, this.#engine.clock.now())) return { kind: 'absent' };
     return this.#share(wanted, isFresh);
   }
 

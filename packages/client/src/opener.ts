@@ -75,7 +75,7 @@ export class SessionOpener<T extends object> {
     const carried = await this.#openCarried(hint.sealedData, identity.id);
     // Without its data the hint's version is one that no node ever had.
     if (carried === null) return this.#load(identity, { ...hint, floor: 0 }, true);
-    const loaded = await this.#parts.homecoming.bringHome(carried, hint.index);
+    const loaded = await this.#parts.homecoming.bringHome(carried, { index: hint.index, isFresh });
     if (loaded.kind !== 'unavailable' || isFresh) return this.#standingAfter(identity, loaded, isFresh);
     const standing = new Standing();
     standing.identity = identity;

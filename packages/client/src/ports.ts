@@ -4,6 +4,11 @@
 export interface Clock {
   /** Milliseconds since 1970. */
   now(): number;
+  /**
+   * Milliseconds that never go back, from any beginning. Without it, time stands still while the clock is being
+   * set back, and what was confirmed before counts as fresh for that much longer.
+   */
+  elapsed?(): number;
   /** Calls `run` once after `delayMs`; the returned function cancels it. */
   after(delayMs: number, run: () => void): () => void;
 }

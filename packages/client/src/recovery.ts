@@ -42,7 +42,8 @@ export class Recovery<T extends object> {
     if (held !== null && held.record.version >= wanted.floor) return this.#restore(wanted, held, condition);
     cache.drop(wanted.id);
     if (condition !== 'absent') return this.rejectBelowFloor();
-    cache.markAbsent(wanted.id, this.#engine.clock.now() + ABSENT_MS);
+    const { maxStaleMs } = this.#engine.options;
+    cache.markAbsent(wanted, this.#engine.clock.now() + Math.min(ABSENT_MS, maxStaleMs));
     return { kind: 'absent' };
   }
 

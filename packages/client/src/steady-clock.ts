@@ -2,14 +2,15 @@
 import type { Clock } from './ports.ts';
 
 /**
- * Follows another clock, but never back: when that is set back, time stands still here and then goes on. Set
- * forward, it jumps along, so that the time for which a machine or an isolate was suspended counts.
+ * Follows another clock, but never back: when that is set back, only the time that really passed counts. Set
+ * forward, it jumps along, so that the time for which a machine or an isolate was suspended counts too, which the
+ * platform's own steady clock may leave out.
  */
 export class SteadyClock implements Clock {
   readonly #clock: Clock;
-  #last = Number.NEGATIVE_INFINITY;
-  /** By how much this clock is ahead of the other one, milliseconds. */
-  #lead = 0;
+  /** What the clocks said last; null before anybody has asked. */
+  #last: { readonly now: number; readonly elapsed: number } | null = null;
+  #time = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -17,10 +18,12 @@ export class SteadyClock implements Clock {
 
   /** Milliseconds; good for differences only. */
   now(): number {
-    const now = this.#clock.now() + this.#lead;
-    if (now >= this.#last) return (this.#last = now);
-    this.#lead += this.#last - now;
-    return this.#last;
+    const now = this.#clock.now();
+    const elapsed = this.#clock.elapsed?.() ?? 0;
+    if (this.#last === null) this.#time = now;
+    else this.#time += Math.max(now - this.#last.now, elapsed - this.#last.elapsed, 0);
+    this.#last = { now, elapsed };
+    return this.#time;
   }
 
   after(delayMs: number, run: () => void): () => void {

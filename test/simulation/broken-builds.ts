@@ -1,0 +1,156 @@
+/** Builds that are broken on purpose: each leaves out one thing that the promises need. */
+import { Deaths } from '../../packages/bridge/src/deaths.ts';
+import { Lookup } from '../../packages/bridge/src/lookup.ts';
+import type { MemcachedNode, NewItem, StoreOutcome } from '../../packages/bridge/src/node.ts';
+import { type SaveRequest, type SaveResult, SessionStore } from '../../packages/bridge/src/store.ts';
+import type { Held } from '../../packages/client/src/cache.ts';
+import { Holdings, type Wanted } from '../../packages/client/src/holdings.ts';
+import type { RecordCodec } from '../../packages/client/src/ports.ts';
+import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
+import type { CheckName } from '../history/checker.ts';
+import type { Mutation } from './mutation.ts';
+import type { Plan } from './plan.ts';
+import { readRecord } from './stand-ins.ts';
+
+export interface BrokenBuild {
+  /** What is left out. */
+  readonly name: string;
+  /** One of these is what its seeds must break. */
+  readonly breaks: readonly CheckName[];
+  readonly mutation?: Mutation;
+  /** Breaks classes; the returned function mends them. */
+  readonly apply?: () => () => void;
+  /** Makes sure that what it protects from happens. */
+  readonly change?: (plan: Plan) => Plan;
+}
+
+const LOSSES = ['durable', 'no lost update', 'no fork', 'monotonic'] as const;
+
+export const BROKEN_BUILDS: readonly BrokenBuild[] = [
+  { name: 'a plain set instead of compare-and-swap', breaks: LOSSES, mutation: { wrapNode: overwriting } },
+  {
+    name: 'an acknowledgement before anything is stored',
+    breaks: LOSSES,
+    apply: () =>
+      patch(
+        SessionStore.prototype,
+        'save',
+        (save) =>
+          async function (this: SessionStore, request) {
+            void save.call(this, request);
+            return stored(request);
+          },
+      ),
+  },
+  {
+    name: 'a conflict that nobody is told of',
+    breaks: LOSSES,
+    apply: () =>
+      patch(
+        SessionStore.prototype,
+        'save',
+        (save) =>
+          async function (this: SessionStore, request) {
+            const result = await save.call(this, request);
+            return result.kind === 'conflict' ? stored(request) : result;
+          },
+      ),
+  },
+  { name: 'a logout that only deletes', breaks: ['ended'], mutation: { wrapNode: withoutTombstones } },
+  {
+    name: 'a cache that does not look at the version in the cookie',
+    breaks: ['monotonic'],
+    apply: () =>
+      patch(
+        Holdings.prototype,
+        'trusted',
+        (trusted) =>
+          function (this: Holdings<object>, wanted): Held | null {
+            const anyVersion: Pick<Wanted, 'id' | 'floor'> = { id: wanted.id, floor: 0 };
+            return trusted.call(this, anyVersion);
+          },
+      ),
+  },
+  {
+    name: 'a cache in which nothing grows old',
+    breaks: [...LOSSES, 'ended'],
+    apply: () => patch(SteadyClock.prototype, 'now', () => () => 0),
+  },
+  {
+    name: 'no quorum',
+    breaks: [...LOSSES, 'ended'],
+    apply: () => patch(Lookup.prototype, 'isQuorum', () => () => true),
+  },
+  {
+    name: 'no grace: what does not answer counts as lost at once',
+    breaks: [...LOSSES, 'ended'],
+    apply: () => patch(Deaths.prototype, 'isLost', () => () => true),
+  },
+  {
+    name: 'a record whose subject is not verified',
+    breaks: ['isolated'],
+    mutation: { wrapRecords: withoutSubject },
+    change: (plan) => ({ ...plan, noise: { ...plan.noise, mixUp: 0.05 } }),
+  },
+];
+
+/** Replaces a method by one made from it. */
+function patch<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  make: (original: T[K]) => T[K],
+): () => void {
+  const original = target[name];
+  target[name] = make(original);
+  return () => {
+    target[name] = original;
+  };
+}
+
+function stored({ ref }: SaveRequest): SaveResult {
+  return { kind: 'stored', home: ref.index ?? 0, copies: 2 };
+}
+
+function change(node: MemcachedNode, methods: Partial<MemcachedNode>): MemcachedNode {
+  return new Proxy(node, {
+    get: (target, property) => {
+      const value: unknown = Reflect.get(property in methods ? methods : target, property);
+      return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** As `set` would do it: whatever is there is replaced. */
+function overwriting(node: MemcachedNode): MemcachedNode {
+  const set = async (key: string, item: NewItem): Promise<StoreOutcome> => {
+    for (;;) {
+      const seen = await node.gets(key);
+      const outcome = seen === null ? await node.add(key, item) : await node.cas(key, item, seen.cas);
+      if (outcome.stored) return outcome;
+    }
+  };
+  const isSession = (key: string): boolean => key.includes(':');
+  return change(node, {
+    add: (key, item) => (isSession(key) ? set(key, item) : node.add(key, item)),
+    cas: (key, item, expected) => (isSession(key) ? set(key, item) : node.cas(key, item, expected)),
+  });
+}
+
+function withoutTombstones(node: MemcachedNode): MemcachedNode {
+  const remove = async (key: string): Promise<StoreOutcome> => {
+    await node.delete(key);
+    return { stored: true, cas: 0n };
+  };
+  return change(node, {
+    add: (key, item, ms) => (item.value.length === 0 ? remove(key) : node.add(key, item, ms)),
+    cas: (key, item, expected, ms) =>
+      item.value.length === 0 ? remove(key) : node.cas(key, item, expected, ms),
+  });
+}
+
+function withoutSubject({ sign, verify }: RecordCodec): RecordCodec {
+  return {
+    sign,
+    verify: (text, expected) => verify(text, { ...expected, id: readRecord(text)?.sub ?? expected.id }),
+  };
+}
