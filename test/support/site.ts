@@ -38,9 +38,15 @@ export async function startSite(folder: string, mode: 'start' | 'dev' = 'start')
     server.close();
     await stack.stop();
   });
-  await Promise.all(stack.nodes.map((node) => node.start()));
-  await stack.bridge.start();
-  await Promise.all(stack.instances.map((instance) => instance.start()));
+  try {
+    await Promise.all(stack.nodes.map((node) => node.start()));
+    await stack.bridge.start();
+    await Promise.all(stack.instances.map((instance) => instance.start()));
+  } catch (error) {
+    // What is thrown while a test file is being loaded runs no `after`.
+    await stack.stop();
+    throw error;
+  }
   const balancer = await RoundRobin.start(instances.map((_, index) => stack.instanceUrl(index)));
   after(() => balancer.stop());
   return { stack, balancer, url: balancer.url };
