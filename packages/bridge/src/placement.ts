@@ -22,9 +22,19 @@ export const WINDOW_SIZE = 8;
 export function rank(id: string, indexes: readonly number[], most: number = WINDOW_SIZE): number[] {
   const high = Number.parseInt(id.slice(0, 8), 16);
   const low = Number.parseInt(id.slice(8, 16), 16);
-  const scored = indexes.map((index) => ({ index, score: murmur3(high, low, index) }));
-  scored.sort((a, b) => b.score - a.score || a.index - b.index);
-  return scored.slice(0, most).map(({ index }) => index);
+  // The best so far, in order: with many nodes this costs a quarter of sorting all of them.
+  const ranked: { readonly index: number; readonly score: number }[] = [];
+  for (const index of indexes) {
+    const score = murmur3(high, low, index);
+    let place = ranked.length;
+    for (; place > 0; place -= 1) {
+      const ahead = ranked[place - 1];
+      if (ahead === undefined || ahead.score > score || (ahead.score === score && ahead.index < index)) break;
+    }
+    if (place < most) ranked.splice(place, 0, { index, score });
+    if (ranked.length > most) ranked.pop();
+  }
+  return ranked.map(({ index }) => index);
 }
 
 /** MurmurHash3 x86_32 (Appleby) of three 32-bit words with seed 0. */
