@@ -410,3 +410,12 @@ test('a save under way when its nodes begin to be drained ends where it began', 
   assert.deepEqual(await saving, { kind: 'stored', home: 0, copies: 2 });
   assert.equal(await read(one, { id, index: 0 }), 'record 2 @2');
 });
+
+test('where no process is left that could be asked, nobody is told that the session is absent', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  for (const node of nodes) node.fault = 'refused';
+  assert.equal(await read(one, { id: ID }), 'unknown');
+  assert.equal(await read(one, { id: ID }), 'unknown', 'also when all are known to be down');
+});

@@ -74,7 +74,9 @@ export function judge(evidence: Evidence): Verdict {
   if (tombstone !== null) return { kind: 'gone', hit: tombstone };
   const silent = countSilent(evidence);
   const hit = newest(evidence, hits);
-  if (hit === null) return silent === 0 ? { kind: 'absent' } : { kind: 'unknown' };
+  // Where no node answers at all, an outage is likelier than that all of them have lost everything.
+  if (hit === null)
+    return silent === 0 && evidence.answers.size > 0 ? { kind: 'absent' } : { kind: 'unknown' };
   if (silent === 0) return { kind: 'found', hit };
   const { version } = hit.item;
   if (evidence.floor !== null)
