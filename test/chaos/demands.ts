@@ -5,11 +5,12 @@ import type { Finding } from './run-log.ts';
 import { isDisturbed } from './disturbed.ts';
 
 /** Up to this a machine is quiet, and nothing is excused, milliseconds. */
-const QUIET_MS = 100;
+const QUIET_MS = 40;
 /** So many requests in a thousand are excused on a machine that stood still for so long, milliseconds. */
 const EXCUSED: readonly (readonly [stoodStillMs: number, perThousand: number])[] = [
   [1_000, 50],
   [250, 10],
+  [100, 3],
   [QUIET_MS, 1],
 ];
 

@@ -39,9 +39,9 @@ function setUp(level: 'info' | 'debug' = 'debug') {
   );
   app.get('/good', async (c) => {
     await clock.advance(250);
-    return c.text('good');
+    return c.text('good', 200, c.get('fields')());
   });
-  app.get('/bad', (c) => c.text('bad', 503));
+  app.get('/bad', (c) => c.text('bad', 503, c.get('fields')()));
   return { app, clock, lines, counted, state };
 }
 
