@@ -419,3 +419,45 @@ test('where no process is left that could be asked, nobody is told that the sess
   assert.equal(await read(one, { id: ID }), 'unknown');
   assert.equal(await read(one, { id: ID }), 'unknown', 'also when all are known to be down');
 });
+
+test('what was copied away from a node while it died is found', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  kill(nodes[0]);
+  assert.equal(await read(one, { id: ID }), 'record 1 @1');
+  nodes[2]?.items.clear();
+  assert.ok(nodes[1]);
+  nodes[1].fault = 'hang';
+  const reading = read(one, { id: ID });
+  await clock.advance(100);
+  // Node 2 has answered that it has nothing; now another reader copies the session there.
+  await overwrite(nodes[2], ID, 'copied');
+  kill(nodes[1]);
+  await assert.rejects(one.cluster.run(1, (node) => node.noop()));
+  await clock.advance(1_000);
+  assert.equal(await reading, 'copied @2');
+});
+
+test('while one of three nodes is drained, bridges that disagree about the others do not both save', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const cutOff = [new Set<number>(), new Set<number>()] as const;
+  const [one, two] = [await bridge(cutOff[0]), await bridge(cutOff[1])];
+  await save(one, { id: ID, version: 1, base: null });
+  for (const { cluster } of [one, two])
+    cluster.apply(
+      cluster.list.map((entry) => (entry.index === 2 ? { ...entry, state: 'draining' as const } : entry)),
+    );
+  assert.ok(nodes[2]);
+  nodes[2].fault = 'full';
+  cutOff[0].add(0);
+  cutOff[1].add(1);
+  const saved = [
+    await save(one, { id: ID, version: 2, base: 1, text: 'one' }),
+    await save(two, { id: ID, version: 2, base: 1, text: 'two' }),
+  ];
+  assert.deepEqual(
+    saved.map(({ kind }) => kind),
+    ['out_of_memory', 'out_of_memory'],
+  );
+});

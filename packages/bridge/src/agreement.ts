@@ -22,36 +22,41 @@ export interface AgreementOptions {
  */
 export async function agree(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
   const found = await find(lookup, options);
-  const isCertain = found.kind !== 'found' || (await isEnough(lookup));
-  const verdict: Verdict = isCertain ? found : { kind: 'unknown' };
+  const verdict: Verdict = isEnough(lookup, found) ? found : { kind: 'unknown' };
   // A tombstone must outlive what instances and cookies still hold of the session: no reader shortens its life.
   if (verdict.kind === 'gone' && options.touchSeconds !== null)
     await lookup.touch(lookup.copies, options.ttlSeconds(verdict.hit.item));
   return verdict;
 }
 
-/** Whoever was acknowledged wrote to a quorum, so whoever asked one has met the newest state. */
-async function isEnough(lookup: Lookup): Promise<boolean> {
-  const isQuorum = (): boolean => lookup.isQuorum(lookup.answers.keys());
-  return isQuorum() || ((await lookup.learnsOfLoss()) && isQuorum());
-}
-
 async function find(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
   const { floor, touchSeconds, observer } = options;
+  let lost = lookup.lost;
   await lookup.ask(lookup.copies, touchSeconds);
   const together = judgeCopies(lookup.evidence(floor), lookup.copies);
-  if (together !== null) return together;
+  if (together !== null && isEnough(lookup, together)) return together;
   observer.count('widened');
   while (lookup.hasTimeLeft) {
     await lookup.askAll(touchSeconds);
     const evidence = lookup.evidence(floor);
     const verdict = judge(evidence);
-    if (verdict.kind === 'unknown' && (await lookup.learnsOfLoss())) continue;
+    if (!isEnough(lookup, verdict)) await lookup.learnDeaths();
+    if (lookup.lost > lost) {
+      // Others may have copied what the lost node had, after the nodes that are left have answered us.
+      lost = lookup.lost;
+      lookup.forget();
+      continue;
+    }
     if (verdict.kind === 'absent' || verdict.kind === 'unknown') return verdict;
     if (isForked(evidence, verdict.hit)) observer.count('fork');
     if (await writeBack(lookup, verdict.hit.item, options)) return verdict;
   }
   return { kind: 'unknown' };
+}
+
+/** Whoever was acknowledged wrote to a quorum, so whoever asked one has met the newest state. */
+function isEnough(lookup: Lookup, verdict: Verdict): boolean {
+  return verdict.kind !== 'unknown' && (verdict.kind !== 'found' || lookup.isQuorum(lookup.answers.keys()));
 }
 
 /** Whether all copies have the state now; a copy that failed is none any more, and another takes its place. */

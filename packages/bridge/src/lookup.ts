@@ -79,7 +79,8 @@ export class Lookup {
   isQuorum(indexes: Iterable<number>): boolean {
     const { cluster, copies } = this.#context;
     // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
-    const members = this.placement.window.filter(({ isDraining }) => !isDraining);
+    // Nodes that are being drained count where there are too few others, as they are copies there.
+    const members = this.placement.window.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
     const isLost = ({ index }: Candidate): boolean => cluster.candidate(index)?.isLost ?? true;
     const first = members.filter((member) => !isLost(member)).slice(0, copies + 1);
     const taken = new Set(indexes);
@@ -88,14 +89,19 @@ export class Lookup {
     return met >= Math.min(copies, most, first.length);
   }
 
-  /**
-   * For when the nodes that are left are not enough: waits for what is just being found out about nodes that have
-   * fallen, and tells whether it became known of one of the session's that its memory is lost.
-   */
-  async learnsOfLoss(): Promise<boolean> {
+  /** How many nodes of the session have lost their memory, as far as is known. */
+  get lost(): number {
+    return this.evidence(null).window.filter(({ isLost }) => isLost).length;
+  }
+
+  /** What nodes have answered is not to be used any more: they are asked again. */
+  forget(): void {
+    this.answers.clear();
+  }
+
+  /** Waits for what is just being found out about nodes that have fallen: whether their processes have ended. */
+  async learnDeaths(): Promise<void> {
     const { cluster, clock } = this.#context;
-    const countLost = (): number => this.evidence(null).window.filter(({ isLost }) => isLost).length;
-    const before = countLost();
     await new Promise<void>((resolve) => {
       const cancel = clock.after(this.#timeLeft(), resolve);
       void cluster.learnDeaths().then(() => {
@@ -103,7 +109,13 @@ export class Lookup {
         resolve();
       });
     });
-    return countLost() > before;
+  }
+
+  /** For when the nodes that are left are not enough: whether it became known of one that its memory is lost. */
+  async learnsOfLoss(): Promise<boolean> {
+    const before = this.lost;
+    await this.learnDeaths();
+    return this.lost > before;
   }
 
   /** What is known now, for a reader who accepts no version below `floor`. */
