@@ -446,7 +446,12 @@ test('while one of three nodes is drained, bridges that disagree about the other
   await save(one, { id: ID, version: 1, base: null });
   for (const { cluster } of [one, two])
     cluster.apply(
-      cluster.list.map((entry) => (entry.index === 2 ? { ...entry, state: 'draining' as const } : entry)),
+      cluster.list.map(({ index, host, port }) => ({
+        index,
+        host,
+        port,
+        state: index === 2 ? 'draining' : 'active',
+      })),
     );
   assert.ok(nodes[2]);
   nodes[2].fault = 'full';
