@@ -43,7 +43,7 @@ const ROOMS = {
       'fields',
       'history',
     ],
-    ['settings', 'options', 'events', 'codec', 'ports', 'platform', 'identifiers', 'errors'],
+    ['settings', 'shapes', 'options', 'events', 'codec', 'ports', 'platform', 'identifiers', 'errors'],
     ['protocol'],
   ],
   bridge: [

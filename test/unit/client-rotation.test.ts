@@ -59,7 +59,8 @@ test('key pairs take the place of the secret, and of each other, in three steps 
   };
   const [first, second] = [await makePair('EdDSA'), await makePair('ES256')];
   const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] } });
-  const start = (...signingKeys: JWK[]): Instance => createInstance(bridge.fetch, { signingKeys });
+  const start = (...signingKeys: JWK[]): Instance =>
+    createInstance(bridge.fetch, signingKeys.length === 0 ? {} : { signingKeys });
   const browser = new TestBrowser();
   await change(start(), browser, (session) => (session.userId = '42'));
   const steps: JWK[][] = [

@@ -6,6 +6,7 @@ import { HeldAnswer } from './node-answer.ts';
 import { NodeJar } from './node-jar.ts';
 import type { SessionOptions } from './options.ts';
 import type { Session } from './session.ts';
+import { assertFunction } from './shapes.ts';
 
 export type { LoadOptions } from './manager.ts';
 export type { SessionOptions } from './options.ts';
@@ -75,9 +76,10 @@ export interface NodeSessions<T extends object> {
 export function createNodeSessions<T extends object = Record<string, unknown>>(
   options: NodeSessionOptions<T> = {},
 ): NodeSessions<T> {
-  const manager = createSessionManager<T>(options);
+  const { onError = reportError, ...rest } = options;
+  assertFunction('onError', onError);
+  const manager = createSessionManager<T>(rest);
   const visits = new WeakMap<IncomingMessage, Promise<Session<T>>>();
-  const { onError = reportError } = options;
 
   const getSession = async (
     request: IncomingMessage,

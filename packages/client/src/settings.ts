@@ -11,13 +11,12 @@ import {
   type SessionOptions,
 } from './options.ts';
 import type { Clock, Fetch, RandomBytes, RecordCodec, Sealer, WaitUntil } from './ports.ts';
-import { APP_NAME, LIMITS } from './protocol.ts';
+import { APP_NAME } from './protocol.ts';
+import { assertOptions } from './shapes.ts';
 
 /** Shorter secrets can be guessed (RFC 7518, section 3.2: a key of at least the hash's length). */
 const SHORTEST_SECRET_BYTES = 32;
 const MAKE_A_SECRET = 'Make one with: openssl rand -base64 32';
-/** Ten years, seconds. */
-const LONGEST_ABSOLUTE = 315_360_000;
 
 export type ResolvedCookie = Required<Omit<CookieOptions, 'maxAge'>> & { readonly maxAge: number | null };
 
@@ -58,13 +57,12 @@ export interface ResolvedOptions<T extends object> {
 
 /**
  * Fills in the environment's values and the defaults.
- * @throws TypeError for the first option that is missing or out of range.
+ * @throws TypeError for the first option that is unknown, missing or out of range.
  */
 export function resolveOptions<T extends object>(options: SessionOptions<T>): ResolvedOptions<T> {
-  const ttl = wholeNumber('ttl', options.ttl ?? DEFAULTS.ttl, LIMITS.ttlSeconds);
+  assertOptions(options);
+  const ttl = options.ttl ?? DEFAULTS.ttl;
   const isWorkShared = !isWorkBoundToVisits();
-  const maxInFlight = wholeNumber('maxInFlight', options.maxInFlight ?? DEFAULTS.maxInFlight, 100_000);
-  const touchAfter = atLeastZero('touchAfter', options.touchAfter ?? defaultTouchAfter(ttl));
   return {
     secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
     bridgeUrls: urlsOf(options.bridgeUrl ?? environment('BRIDGE_URL')),
@@ -75,10 +73,10 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     bridgeToken: options.bridgeToken ?? null,
     app: appOf(options.app ?? environment('SESSION_APP') ?? DEFAULTS.app),
     ttl,
-    absoluteTtl: wholeNumber('absoluteTtl', options.absoluteTtl ?? DEFAULTS.absoluteTtl, LONGEST_ABSOLUTE),
-    touchAfterMs: touchAfter * 1000,
-    maxStaleMs: atLeastZero('maxStale', options.maxStale ?? DEFAULTS.maxStale) * 1000,
-    timeoutMs: wholeNumber('timeoutMs', options.timeoutMs ?? DEFAULTS.timeoutMs, 600_000),
+    absoluteTtl: options.absoluteTtl ?? DEFAULTS.absoluteTtl,
+    touchAfterMs: (options.touchAfter ?? defaultTouchAfter(ttl)) * 1000,
+    maxStaleMs: (options.maxStale ?? DEFAULTS.maxStale) * 1000,
+    timeoutMs: options.timeoutMs ?? DEFAULTS.timeoutMs,
     backup: options.backup ?? DEFAULTS.backup,
     fallback: options.fallback ?? DEFAULTS.fallback,
     onConflict: options.onConflict ?? DEFAULTS.onConflict,
@@ -86,10 +84,10 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     signingKeys: options.signingKeys ?? [],
     codec: options.codec ?? jsonCodec,
     cookie: cookieOf(options.cookie ?? {}),
-    cache: { ...DEFAULTS.cache, ...options.cache },
-    maxInFlight: isWorkShared ? maxInFlight : Infinity,
+    cache: cacheOf(options.cache ?? {}),
+    maxInFlight: isWorkShared ? (options.maxInFlight ?? DEFAULTS.maxInFlight) : Infinity,
     isWorkShared,
-    maxRecordBytes: wholeNumber('maxRecordBytes', options.maxRecordBytes ?? DEFAULTS.maxRecordBytes, 2 ** 30),
+    maxRecordBytes: options.maxRecordBytes ?? DEFAULTS.maxRecordBytes,
     onEvent: options.onEvent ?? (() => undefined),
     waitUntil: options.waitUntil ?? null,
     // Looked up at each call: frameworks replace the global one while they start.
@@ -152,30 +150,23 @@ function appOf(app: string): string {
   throw new TypeError('An app name has 1 to 64 of a-z, 0-9, "_" and "-", and starts with a letter or digit.');
 }
 
-/** Names that browsers and servers take for a cookie (RFC 6265, section 4.1.1: a token). */
-const COOKIE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
-
-function cookieOf(cookie: CookieOptions): ResolvedCookie {
-  const { maxAge = null, ...rest } = cookie;
-  const resolved = { ...DEFAULTS.cookie, ...rest, maxAge };
-  if (!COOKIE_NAME.test(resolved.name)) {
-    throw new TypeError('cookie.name has 1 to 64 letters, digits, "_" and "-"; the prefix is added to it.');
+function cookieOf({
+  name = DEFAULTS.cookie.name,
+  sameSite = DEFAULTS.cookie.sameSite,
+  secure = DEFAULTS.cookie.secure,
+  maxAge,
+}: CookieOptions): ResolvedCookie {
+  if (sameSite === 'none' && secure === false) {
+    throw new TypeError('cookie.sameSite "none" needs secure cookies: leave out cookie.secure, or say true.');
   }
-  if (maxAge !== null) wholeNumber('cookie.maxAge', maxAge, LONGEST_ABSOLUTE);
-  if (resolved.sameSite === 'none' && resolved.secure === false) {
-    throw new TypeError('cookie.sameSite "none" needs secure cookies.');
-  }
-  return resolved;
+  return { name, sameSite, secure, maxAge: maxAge ?? null };
 }
 
-function wholeNumber(name: string, value: number, most: number): number {
-  if (Number.isInteger(value) && value >= 1 && value <= most) return value;
-  throw new TypeError(`${name} is a whole number from 1 to ${most}.`);
-}
-
-function atLeastZero(name: string, value: number): number {
-  if (value >= 0) return value;
-  throw new TypeError(`${name} is 0 or more seconds.`);
+function cacheOf({
+  maxBytes = DEFAULTS.cache.maxBytes,
+  maxEntries = DEFAULTS.cache.maxEntries,
+}: CacheOptions): Required<CacheOptions> {
+  return { maxBytes, maxEntries };
 }
 
 /** An environment variable, in runtimes that have such things. */
