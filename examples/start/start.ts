@@ -32,6 +32,11 @@ const HELP = `npm start [-- FLAGS]
   --node-ports A,B,C     the three nodes                      (free ones)
   --control-port N       for stopping and starting parts      (a free one)`;
 
+/** One signal to the whole group comes several times: each parent passes it on as well. */
+const SAME_SIGNAL_MS = 300;
+/** As a shell reports what Ctrl-C ended. */
+const INTERRUPTED = 130;
+
 type Flags = ReturnType<typeof readFlags>;
 
 function readFlags() {
@@ -131,9 +136,17 @@ function say(text: string): void {
   console.log(text);
 }
 
+/** Resolves at the first signal, which stops all in order; a second one ends all at once. */
 async function untilInterrupted(): Promise<void> {
+  let firstAt: number | null = null;
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    const hear = (): void => {
+      // Not the default action of a signal: it would skip the exit hook that ends the other processes.
+      if (firstAt !== null && performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(INTERRUPTED);
+      firstAt ??= performance.now();
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, hear);
   });
 }
 
@@ -160,7 +173,10 @@ async function main(): Promise<number> {
     say('Starting three nodes, the bridge and two instances …');
     const interrupted = untilInterrupted();
     await Promise.race([startAll(stack), interrupted]);
-    if (flags.smoke) return (await playStory(stack, say)) ? 0 : 1;
+    if (flags.smoke) {
+      const story = playStory(stack, say).then((isGood) => (isGood ? 0 : 1));
+      return await Promise.race([story, interrupted.then(() => INTERRUPTED)]);
+    }
     printTable(stack);
     readCommands(stack);
     await interrupted;
