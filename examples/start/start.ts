@@ -49,8 +49,11 @@ async function choosePorts(flags: Flags): Promise<StackPorts> {
     await findFreePort(),
     await findFreePort(),
   ];
+  const instances = flags.ports.split(',').map(parsePort);
+  if (instances.length !== 2 || instances[0] === instances[1])
+    throw new TypeError(`--ports ${flags.ports}: give two different ports, e.g. --ports 3000,3001.`);
   return {
-    instances: flags.ports.split(',').map(parsePort),
+    instances,
     bridge: parsePort(flags['bridge-port']),
     bridgeAdmin: parsePort(flags['bridge-admin-port']),
     nodes: nodes.map(parsePort),
