@@ -125,8 +125,7 @@ async function obey(stack: Stack, line: string): Promise<void> {
     say('Say "stop", "start", "freeze" or "thaw", then "node 0", "instance A" or "bridge".');
     return;
   }
-  await act(stack, part, action);
-  say(stack.events.at(-1)?.text ?? '');
+  say(await act(stack, part, action));
 }
 
 function readCommands(stack: Stack): void {
