@@ -91,6 +91,13 @@ test('a flag that does not exist is refused by name', () => {
   assert.match(problemsOf({ args: ['--prot', '1'] }).join(), /--prot/);
 });
 
+test('what may stand in flags or a file that cannot be read is not called missing', () => {
+  const given = ['--nodes', 'a:1'];
+  assert.equal(problemsOf({ args: [...given, '--bogus'], env: { BRIDGE_SECRET: SECRET } }).length, 1);
+  assert.equal(problemsOf({ args: [...given, '--workers', '-1'], env: { BRIDGE_SECRET: SECRET } }).length, 1);
+  assert.equal(problemsOf({ args: ['--config', '/nope'], env: {} }).length, 1);
+});
+
 test('without nodes the fix is told, and two kinds of nodes are too many', () => {
   assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET } }).length, 1);
   assert.equal(problemsOf({ env: { ...ENV, EMBEDDED: '3' } }).length, 1);
