@@ -136,6 +136,7 @@ test('help, version and the checks of serve need no bridge', async () => {
     'drain',
     'activate',
     'remove',
+    '--force',
     'inspect',
     'check',
     '--json',
