@@ -97,6 +97,15 @@ export function printSettings(sources: ConfigSources): Record<string, string> {
   );
 }
 
+/** What is valid but hardly meant, in words. */
+export function findConfigWarnings({ copies, nodes, embedded }: Config): string[] {
+  const active = embedded + nodes.filter(({ state }) => state === 'active').length;
+  if (active >= copies) return [];
+  return [
+    `COPIES (--copies): is ${copies}, but only ${active} of the nodes are active: add nodes or lower it.`,
+  ];
+}
+
 /** The apps of the file beside those with the shared secret; what the file says of `*` wins. */
 export function composeApps(sharedSecrets: readonly string[], fromFile: Apps): Apps {
   const shared: Apps = new Map(sharedSecrets.length > 0 ? [['*', { secrets: sharedSecrets }]] : []);
