@@ -84,7 +84,7 @@ function runScript(node, [script, ...args]) {
     env: { ...process.env, PATH: path },
   });
   // A terminal sends its signals to the whole group; only pass on those that reach this process alone.
-  process.on('SIGTERM', () => child.kill('SIGTERM'));
+  for (const signal of ['SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));
   process.on('SIGINT', () => {});
   child.on('exit', (code, signal) => process.exit(code ?? (signal === 'SIGINT' ? 130 : 1)));
 }

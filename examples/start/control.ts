@@ -15,7 +15,7 @@ const ACTIONS: readonly Action[] = ['stop', 'start', 'freeze', 'thaw'];
 /** Finds a part by its words, e.g. `node 0`, `instance 3001`, `instance B` or `bridge`. */
 export function findPart(stack: Stack, kind: string, which: string): ManagedProcess | null {
   if (kind === 'bridge') return stack.bridge;
-  if (kind === 'node') return stack.nodes[Number(which)] ?? null;
+  if (kind === 'node') return /^\d+$/.test(which) ? (stack.nodes[Number(which)] ?? null) : null;
   if (kind !== 'instance') return null;
   const letter = which.toUpperCase().codePointAt(0) ?? 0;
   const position = /^[A-Za-z]$/.test(which) ? letter - 65 : stack.ports.instances.indexOf(Number(which));
@@ -26,22 +26,33 @@ export function isAction(text: string): text is Action {
   return ACTIONS.some((action) => action === text);
 }
 
-/** Does it, and tells the stack's log. */
-export async function act(stack: Stack, part: ManagedProcess, action: Action): Promise<void> {
+/** Does it and tells the stack's log; returns what came of it, in words. */
+export async function act(stack: Stack, part: ManagedProcess, action: Action): Promise<string> {
+  const refusal = whyNot(part, action);
+  if (refusal !== null) return refusal;
   const { name } = part.plan;
   if (action === 'stop') {
     await part.kill();
-    stack.tell(`${name} was killed`);
-  } else if (action === 'start') {
-    await part.start();
-    stack.tell(`${name} was started${name.startsWith('node') ? ', empty' : ''}`);
-  } else if (action === 'freeze') {
-    part.freeze();
-    stack.tell(`${name} was frozen: it hangs, with its connections open`);
-  } else {
-    part.thaw();
-    stack.tell(`${name} goes on`);
+    return stack.tell(`${name} was killed`);
   }
+  if (action === 'start') {
+    await part.start();
+    return stack.tell(`${name} was started${name.startsWith('node') ? ', empty' : ''}`);
+  }
+  if (action === 'freeze') {
+    part.freeze();
+    return stack.tell(`${name} was frozen: it hangs, with its connections open`);
+  }
+  part.thaw();
+  return stack.tell(`${name} goes on`);
+}
+
+/** Null when there is something to do. */
+function whyNot({ plan, isRunning, isFrozen }: ManagedProcess, action: Action): string | null {
+  if (action === 'start') return isRunning ? `${plan.name} runs already${isFrozen ? ', frozen' : ''}` : null;
+  if (!isRunning) return `${plan.name} is not running`;
+  if (action === 'freeze' && isFrozen) return `${plan.name} is frozen already`;
+  return action === 'thaw' && !isFrozen ? `${plan.name} is not frozen` : null;
 }
 
 /** The state of all parts, as the page shows it. */

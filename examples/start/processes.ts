@@ -143,6 +143,7 @@ export class ManagedProcess {
     if (child.pid !== undefined) groups.delete(child.pid);
     if (this.#child !== child) return;
     this.#child = null;
+    this.#isFrozen = false;
     this.#heard(how);
   }
 }

@@ -73,10 +73,11 @@ export class Stack {
     await Promise.all(this.nodes.map((node) => node.stop()));
   }
 
-  /** Remembers what happened, for the page and the terminal. */
-  tell(text: string): void {
+  /** Remembers what happened, for the page, and returns it for the terminal. */
+  tell(text: string): string {
     this.events.push({ at: Date.now(), text });
     this.events.splice(0, this.events.length - MOST_EVENTS);
+    return text;
   }
 
   #planNode(index: number, port: number, memcached: string | null): ManagedProcess {

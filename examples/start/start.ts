@@ -32,6 +32,11 @@ const HELP = `npm start [-- FLAGS]
   --node-ports A,B,C     the three nodes                      (free ones)
   --control-port N       for stopping and starting parts      (a free one)`;
 
+/** One signal to the whole group comes several times: each parent passes it on as well. */
+const SAME_SIGNAL_MS = 300;
+/** As a shell reports what Ctrl-C ended. */
+const INTERRUPTED = 130;
+
 type Flags = ReturnType<typeof readFlags>;
 
 function readFlags() {
@@ -44,8 +49,11 @@ async function choosePorts(flags: Flags): Promise<StackPorts> {
     await findFreePort(),
     await findFreePort(),
   ];
+  const instances = flags.ports.split(',').map(parsePort);
+  if (instances.length !== 2 || instances[0] === instances[1])
+    throw new TypeError(`--ports ${flags.ports}: give two different ports, e.g. --ports 3000,3001.`);
   return {
-    instances: flags.ports.split(',').map(parsePort),
+    instances,
     bridge: parsePort(flags['bridge-port']),
     bridgeAdmin: parsePort(flags['bridge-admin-port']),
     nodes: nodes.map(parsePort),
@@ -117,8 +125,7 @@ async function obey(stack: Stack, line: string): Promise<void> {
     say('Say "stop", "start", "freeze" or "thaw", then "node 0", "instance A" or "bridge".');
     return;
   }
-  await act(stack, part, action);
-  say(stack.events.at(-1)?.text ?? '');
+  say(await act(stack, part, action));
 }
 
 function readCommands(stack: Stack): void {
@@ -131,9 +138,17 @@ function say(text: string): void {
   console.log(text);
 }
 
+/** Resolves at the first signal, which stops all in order; a second one ends all at once. */
 async function untilInterrupted(): Promise<void> {
+  let firstAt: number | null = null;
   await new Promise<void>((resolve) => {
-    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => resolve());
+    const hear = (): void => {
+      // Not the default action of a signal: it would skip the exit hook that ends the other processes.
+      if (firstAt !== null && performance.now() - firstAt > SAME_SIGNAL_MS) process.exit(INTERRUPTED);
+      firstAt ??= performance.now();
+      resolve();
+    };
+    for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, hear);
   });
 }
 
@@ -160,7 +175,10 @@ async function main(): Promise<number> {
     say('Starting three nodes, the bridge and two instances …');
     const interrupted = untilInterrupted();
     await Promise.race([startAll(stack), interrupted]);
-    if (flags.smoke) return (await playStory(stack, say)) ? 0 : 1;
+    if (flags.smoke) {
+      const story = playStory(stack, say).then((isGood) => (isGood ? 0 : 1));
+      return await Promise.race([story, interrupted.then(() => INTERRUPTED)]);
+    }
     printTable(stack);
     readCommands(stack);
     await interrupted;

@@ -136,6 +136,7 @@ test('help, version and the checks of serve need no bridge', async () => {
     'drain',
     'activate',
     'remove',
+    '--force',
     'inspect',
     'check',
     '--json',
@@ -148,6 +149,20 @@ test('help, version and the checks of serve need no bridge', async () => {
   const printed = await runBridgeCommand(['--print-config'], env);
   assert.ok(!printed.stdout.includes(BRIDGE_SECRET));
   assert.equal((await runBridgeCommand(['--check'], { BRIDGE_SECRET })).code, 1);
+});
+
+test('a port that is taken is named with its setting in one line', async () => {
+  const taken = String(nodes[0]?.port);
+  const env = { BRIDGE_SECRET, EMBEDDED: '1', HOST: '127.0.0.1', ADMIN_TOKEN };
+  const data = await runBridgeCommand(['--port', taken, '--admin-port', '0'], env);
+  assert.deepEqual([data.code, data.stderr.trim().split('\n').length], [1, 1]);
+  assert.match(data.stderr, new RegExp(`PORT \\(--port\\).*${taken}`));
+  const admin = await runBridgeCommand(['--port', '0', '--admin-port', taken], env);
+  assert.equal(admin.code, 1);
+  assert.match(admin.stderr, new RegExp(`ADMIN_PORT \\(--admin-port\\).*${taken}`));
+  const worker = await runBridgeCommand(['--port', taken, '--workers', '2'], env);
+  assert.equal(worker.code, 1);
+  assert.match(worker.stderr, /PORT \(--port\)/);
 });
 
 test('what is no command, or has the wrong arguments, is refused by its name', () => {

@@ -153,6 +153,22 @@ test('a batch that is none, or too long, is refused as a whole', async () => {
   }
 });
 
+test('what is wrong with a batch or with the conditions of a save is told apart', async () => {
+  const app = await setUpApp();
+  const explain = async (response: Response): Promise<string> => {
+    assert.equal(response.status, 400);
+    return response.text();
+  };
+  assert.match(await explain(await app.send('POST', '/v1/batch', { body: 'not json' })), /JSON/);
+  assert.match(await explain(await app.send('POST', '/v1/batch', { body: 'null' })), /operations/);
+  const save = async (conditions: Record<string, string>): Promise<string> => {
+    const headers = { 'Session-Version': '2', 'Session-TTL': '60', ...conditions };
+    return explain(await app.send('PUT', `/v1/sessions/${ID}`, { headers, body: 'record' }));
+  };
+  assert.match(await save({}), /If-Match.* must be given/);
+  assert.match(await save({ 'If-Match': '"1"', 'If-None-Match': '*' }), /only one/);
+});
+
 test('nothing under /v1 is told to whoever has no good token', async () => {
   const app = await setUpApp({
     apps: new Map([

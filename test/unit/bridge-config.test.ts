@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAppsFile } from '../../packages/bridge/src/apps-file.ts';
-import { type Config, parseConfig, printSettings } from '../../packages/bridge/src/config.ts';
+import {
+  type Config,
+  findConfigWarnings,
+  parseConfig,
+  printSettings,
+} from '../../packages/bridge/src/config.ts';
 import { formatHelp } from '../../packages/bridge/src/help.ts';
 import { SETTING_NAMES, SETTINGS } from '../../packages/bridge/src/settings.ts';
 
@@ -91,10 +96,26 @@ test('a flag that does not exist is refused by name', () => {
   assert.match(problemsOf({ args: ['--prot', '1'] }).join(), /--prot/);
 });
 
+test('what may stand in flags or a file that cannot be read is not called missing', () => {
+  const given = ['--nodes', 'a:1'];
+  assert.equal(problemsOf({ args: [...given, '--bogus'], env: { BRIDGE_SECRET: SECRET } }).length, 1);
+  assert.equal(problemsOf({ args: [...given, '--workers', '-1'], env: { BRIDGE_SECRET: SECRET } }).length, 1);
+  assert.equal(problemsOf({ args: ['--config', '/nope'], env: {} }).length, 1);
+});
+
 test('without nodes the fix is told, and two kinds of nodes are too many', () => {
   assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET } }).length, 1);
   assert.equal(problemsOf({ env: { ...ENV, EMBEDDED: '3' } }).length, 1);
   assert.equal(configOf({ env: { BRIDGE_SECRET: SECRET }, args: ['--embedded', '3'] }).embedded, 3);
+});
+
+test('fewer active nodes than copies are warned about, and are no error', () => {
+  const count = (nodes: string, ...args: string[]): number =>
+    findConfigWarnings(configOf({ env: { ...ENV, MEMCACHED_NODES: nodes }, args })).length;
+  assert.deepEqual([count('a:1,b:2'), count('a:1'), count('a:1,removed,b:2')], [0, 1, 0]);
+  assert.deepEqual([count('a:1,b:2', '--copies', '3'), count('a:1', '--copies', '1')], [1, 0]);
+  const embedded = configOf({ env: { BRIDGE_SECRET: SECRET }, args: ['--embedded', '2'] });
+  assert.deepEqual(findConfigWarnings(embedded), []);
 });
 
 test('a secret may stand in a file of its own, but not in both places', () => {

@@ -132,10 +132,7 @@ export function createApp(options: AppOptions): Hono<Env> {
 
   async function runBatch(c: Context<Env>, body: Buffer): Promise<Response> {
     const operations = parseBatch(body);
-    if (operations === null) {
-      const problem = `must be a list of 1 to ${LIMITS.batchOperations} operations`;
-      return send(c, refuse({ field: 'operations', problem, isTooLarge: false }, 'batch'));
-    }
+    if ('problem' in operations) return send(c, refuse(operations, 'batch'));
     return admit(c, operations.length, async () => {
       const results = await Promise.all(operations.map((raw) => runEntry(c, raw)));
       return respondJson({ results }, 200, fieldsOf(c));

@@ -51,8 +51,9 @@ export type ParsedConfig =
 
 /** The configuration, or everything that is wrong with it. Flags win over the environment, that over the file. */
 export function parseConfig(sources: ConfigSources): ParsedConfig {
-  const { values, problems } = readSettings(sources);
-  const reader = new Reader(values, problems, sources.readFile);
+  const texts = readSettings(sources);
+  const { problems } = texts;
+  const reader = new Reader(texts, sources.readFile);
   const config: Config = {
     embedded: reader.whole('embedded'),
     ...reader.nodes(),
@@ -96,6 +97,15 @@ export function printSettings(sources: ConfigSources): Record<string, string> {
   );
 }
 
+/** What is valid but hardly meant, in words. */
+export function findConfigWarnings({ copies, nodes, embedded }: Config): string[] {
+  const active = embedded + nodes.filter(({ state }) => state === 'active').length;
+  if (active >= copies) return [];
+  return [
+    `COPIES (--copies): is ${copies}, but only ${active} of the nodes are active: add nodes or lower it.`,
+  ];
+}
+
 /** The apps of the file beside those with the shared secret; what the file says of `*` wins. */
 export function composeApps(sharedSecrets: readonly string[], fromFile: Apps): Apps {
   const shared: Apps = new Map(sharedSecrets.length > 0 ? [['*', { secrets: sharedSecrets }]] : []);
@@ -106,15 +116,13 @@ export function composeApps(sharedSecrets: readonly string[], fromFile: Apps): A
 class Reader {
   readonly #values: ReadonlyMap<SettingName, string>;
   readonly #problems: string[];
+  readonly #isComplete: boolean;
   readonly #readFile: (path: string) => string;
 
-  constructor(
-    values: ReadonlyMap<SettingName, string>,
-    problems: string[],
-    readFile: (path: string) => string,
-  ) {
-    this.#values = values;
-    this.#problems = problems;
+  constructor(texts: ReturnType<typeof readSettings>, readFile: (path: string) => string) {
+    this.#values = texts.values;
+    this.#problems = texts.problems;
+    this.#isComplete = texts.isComplete;
     this.#readFile = readFile;
   }
 
@@ -172,6 +180,8 @@ class Reader {
     const list = this.text('memcachedNodes');
     const embedded = this.text('embedded') !== '0';
     const given = [file !== '', list !== '', embedded].filter(Boolean).length;
+    // Not missing when it may stand in what could not be read.
+    if (given === 0 && !this.#isComplete) return { nodes: [], nodesFile: null };
     if (given !== 1) {
       const problem = given === 0 ? 'no nodes: give' : 'give only one of';
       this.report(
@@ -193,7 +203,7 @@ class Reader {
   apps(): { apps: Apps; sharedSecrets: readonly string[]; appsFile: string | null } {
     const file = this.text('appsFile');
     const sharedSecrets = this.secrets('bridgeSecret');
-    if (file === '' && sharedSecrets.length === 0) {
+    if (file === '' && sharedSecrets.length === 0 && this.#isComplete) {
       this.report(
         'bridgeSecret',
         'is missing: without it nobody may use the bridge. Make one with "openssl rand -base64 32"',

@@ -63,6 +63,7 @@ export class Control {
       fetch: (request) => app.fetch(request),
       host: config.adminHost,
       port: config.adminPort,
+      setting: 'adminPort',
       log,
       stallMs: 0,
       maxConnections: MOST_CONNECTIONS,

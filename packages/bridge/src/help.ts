@@ -7,6 +7,7 @@ const COMMANDS: readonly (readonly [string, string])[] = [
   ['check', 'Validate the configuration, then ask every node how it is and how it was started'],
   ['nodes', 'List the nodes of a running bridge'],
   ['drain N', 'Let the sessions of node N move away; also "activate N" and "remove N"'],
+  ['remove N --force', 'Also when it is not drained, as when its machine is gone for ever'],
   ['inspect REF', 'Explain where a session is looked for, and why (--app NAME, "default" when left out)'],
 ];
 

@@ -19,13 +19,16 @@ export function readEtag(header: Header, name: string): number | string | undefi
   return text === undefined ? undefined : (parseEtag(text) ?? text);
 }
 
-/** The operations of a batch, not yet checked one by one, or null when it is none. */
-export function parseBatch(body: Buffer): readonly unknown[] | null {
+/** The operations of a batch, not yet checked one by one, or why it is none. */
+export function parseBatch(body: Buffer): readonly unknown[] | Refusal {
   const parsed = parseJson(body.toString('utf8'));
-  if (typeof parsed !== 'object' || parsed === null || !('operations' in parsed)) return null;
-  const { operations } = parsed;
-  if (!Array.isArray(operations) || operations.length === 0) return null;
-  return operations.length > LIMITS.batchOperations ? null : operations;
+  if (parsed === undefined) return { field: 'body', problem: 'is not JSON', isTooLarge: false };
+  const operations =
+    typeof parsed === 'object' && parsed !== null && 'operations' in parsed ? parsed.operations : null;
+  if (Array.isArray(operations) && operations.length > 0 && operations.length <= LIMITS.batchOperations)
+    return operations;
+  const problem = `must be a list of 1 to ${LIMITS.batchOperations} operations`;
+  return { field: 'operations', problem, isTooLarge: false };
 }
 
 /** The value, or undefined when the text is no JSON. */

@@ -4,12 +4,15 @@ import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
 import type { Logger } from 'pino';
+import { SETTINGS } from './settings.ts';
 
 export interface ListenerOptions {
   readonly fetch: (request: Request) => Response | Promise<Response>;
   readonly host: string;
   /** 0 takes a free one. */
   readonly port: number;
+  /** Which setting the port comes from, for messages. */
+  readonly setting: 'port' | 'adminPort';
   readonly log: Logger;
   /** More are closed as soon as they come. */
   readonly maxConnections?: number;
@@ -53,7 +56,11 @@ export class Listener {
     const server = makeServer(options);
     const listener = new Listener(server, options.host);
     server.listen(options.port, options.host);
-    await once(server, 'listening');
+    try {
+      await once(server, 'listening');
+    } catch (error) {
+      throw explain(error, options);
+    }
     logErrors(server, options.log);
     return listener;
   }
@@ -101,6 +108,14 @@ function makeServer(options: ListenerOptions): Server {
   if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
   server.on('drop', () => onConnectionRefused?.());
   return server;
+}
+
+/** A port that is taken is what goes wrong most; the other failures speak for themselves. */
+function explain(error: unknown, { host, port, setting }: ListenerOptions): unknown {
+  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
+  const { env, flag } = SETTINGS[setting];
+  const text = `${env} (--${flag}): ${port} is taken on ${host}; choose another or end what listens there`;
+  return new Error(text, { cause: error });
 }
 
 /** Out of file descriptors, accepting fails; that must not end the process, and passes. */

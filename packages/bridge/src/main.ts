@@ -4,7 +4,7 @@ import cluster from 'node:cluster';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, parseCommand } from './command-line.ts';
-import { type Config, type ConfigSources, parseConfig, printSettings } from './config.ts';
+import { type Config, type ConfigSources, findConfigWarnings, parseConfig, printSettings } from './config.ts';
 import { formatHelp } from './help.ts';
 import { createLog } from './log.ts';
 import { checkNodes, tellChecks } from './node-check.ts';
@@ -39,10 +39,11 @@ async function serve(args: readonly string[]): Promise<number> {
   const sources = sourcesOf(args);
   const parsed = parseConfig(sources);
   if (!parsed.ok) return complain(parsed.problems);
-  if (args.includes('--check')) return say('The configuration is valid.');
+  if (args.includes('--check')) return say(tellValid(parsed.config));
   if (args.includes('--print-config')) return say(JSON.stringify(printSettings(sources), null, 2));
   const config = fitToSystem(parsed.config);
   const log = createLog(config.logLevel);
+  for (const warning of findConfigWarnings(config)) log.warn(warning);
   const bridge = config.workers > 1 ? await startMany(config, log) : await startOne(config, log);
   const { url, adminUrl } = bridge;
   log.info({ version: VERSION, url, adminUrl, workers: config.workers, copies: config.copies }, 'listening');
@@ -92,9 +93,13 @@ async function check({ args, isJson }: Extract<Command, { kind: 'serve' | 'check
   const nodes = await checkNodes(parsed.config);
   const ok = nodes.every(({ failure }) => failure === null);
   say(
-    isJson ? JSON.stringify({ ok, nodes }, null, 2) : `The configuration is valid.\n\n${tellChecks(nodes)}`,
+    isJson ? JSON.stringify({ ok, nodes }, null, 2) : `${tellValid(parsed.config)}\n\n${tellChecks(nodes)}`,
   );
   return ok ? 0 : 1;
+}
+
+function tellValid(config: Config): string {
+  return ['The configuration is valid.', ...findConfigWarnings(config)].join('\n');
 }
 
 async function askBridge({

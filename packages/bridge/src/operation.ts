@@ -107,9 +107,10 @@ export function parseOperation(raw: unknown, maxRecordBytes: number): ParsedOper
 }
 
 function parsePut(data: PutFields, target: SessionRef, maxRecordBytes: number): ParsedOperation {
-  if ((data.ifMatch === undefined) === (data.ifNoneMatch === undefined)) {
-    return refuse('ifMatch', 'or ifNoneMatch must be given, one of them');
-  }
+  if (data.ifMatch === undefined && data.ifNoneMatch === undefined)
+    return refuse('ifMatch', 'or If-None-Match (ifNoneMatch) must be given');
+  if (data.ifMatch !== undefined && data.ifNoneMatch !== undefined)
+    return refuse('ifMatch', 'only one of it and If-None-Match (ifNoneMatch) may be given');
   const base = data.ifMatch ?? null;
   if (base !== null && data.version <= base)
     return refuse('version', 'must be higher than the one it replaces');

@@ -24,22 +24,24 @@ export const SWITCHES: Readonly<Record<string, string>> = {
 export function readSettings(sources: ConfigSources): {
   values: Map<SettingName, string>;
   problems: string[];
+  /** Whether every source could be read; when not, a text that is not there may have been given all the same. */
+  isComplete: boolean;
 } {
   const problems: string[] = [];
   const flags = readFlags(sources.args, problems);
-  const file = readConfigFile(flags.get('config'), sources, problems);
+  const file = readConfigFile(flags?.get('config'), sources, problems);
   const values = new Map<SettingName, string>();
   for (const name of SETTING_NAMES) {
     const { env, flag, default: fallback } = SETTINGS[name];
     const secretFile = readSecretFile(name, sources, problems);
     // An empty text is how deployment tools say "not set".
-    const given = [flags.get(flag), sources.env[env], secretFile, file[env]].map((text) => text?.trim());
+    const given = [flags?.get(flag), sources.env[env], secretFile, file?.[env]].map((text) => text?.trim());
     values.set(name, given.find((text) => text !== undefined && text !== '') ?? fallback);
   }
-  return { values, problems };
+  return { values, problems, isComplete: flags !== null && file !== null };
 }
 
-function readFlags(args: readonly string[], problems: string[]): Map<string, string> {
+function readFlags(args: readonly string[], problems: string[]): Map<string, string> | null {
   const settings = SETTING_NAMES.map((name) => [SETTINGS[name].flag, { type: 'string' as const }]);
   const switches = {
     config: { type: 'string' },
@@ -56,7 +58,7 @@ function readFlags(args: readonly string[], problems: string[]): Map<string, str
     return new Map(Object.entries(values).map(([flag, value]) => [flag, String(value)]));
   } catch (error) {
     problems.push(error instanceof Error ? error.message : 'the flags cannot be read');
-    return new Map();
+    return null;
   }
 }
 
@@ -85,7 +87,7 @@ function readConfigFile(
   path: string | undefined,
   { readFile }: ConfigSources,
   problems: string[],
-): Record<string, string> {
+): Record<string, string> | null {
   if (path === undefined) return {};
   try {
     const parsed: unknown = JSON.parse(readFile(path));
@@ -100,7 +102,7 @@ function readConfigFile(
     return Object.fromEntries(entries.map(([key, value]) => [key, String(value)]));
   } catch (error) {
     problems.push(`${path} cannot be used: ${describe(error)}`);
-    return {};
+    return null;
   }
 }
 

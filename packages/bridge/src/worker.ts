@@ -109,6 +109,7 @@ export class Worker implements Member {
       fetch: (request) => app.fetch(request),
       host: config.host,
       port: config.port,
+      setting: 'port',
       log,
       maxConnections: config.maxConnections,
       keepAliveMs: config.keepAliveMs,
