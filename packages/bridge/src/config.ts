@@ -102,7 +102,7 @@ export function findConfigWarnings({ copies, nodes, embedded }: Config): string[
   const active = embedded + nodes.filter(({ state }) => state === 'active').length;
   if (active >= copies) return [];
   return [
-    `COPIES (--copies): is ${copies}, but only ${active} of the nodes are active: add nodes or lower it.`,
+    `COPIES (--copies): is ${copies}, more than the active nodes (${active}): add nodes or lower it.`,
   ];
 }
 
