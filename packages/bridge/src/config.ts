@@ -101,9 +101,7 @@ export function printSettings(sources: ConfigSources): Record<string, string> {
 export function findConfigWarnings({ copies, nodes, embedded }: Config): string[] {
   const active = embedded + nodes.filter(({ state }) => state === 'active').length;
   if (active >= copies) return [];
-  return [
-    `COPIES (--copies): is ${copies}, but only ${active} of the nodes are active: add nodes or lower it.`,
-  ];
+  return [`COPIES (--copies): is ${copies}, more than the active nodes (${active}): add nodes or lower it.`];
 }
 
 /** The apps of the file beside those with the shared secret; what the file says of `*` wins. */
