@@ -34,8 +34,9 @@ async function open(options: BrowserContextOptions = {}): Promise<Page> {
   const page = await context.newPage();
   page.setDefaultTimeout(LIMIT_MS);
   page.on('console', (message) => {
-    // What the login answers to a wrong token shows up here too, and is meant.
-    if (!message.text().includes('401')) complaints.push(message.text());
+    // What the login answers to a wrong token shows up here too, and is meant; and whoever types sooner than the
+    // browser sets the focus is told so.
+    if (!/401|Autofocus processing/.test(message.text())) complaints.push(message.text());
   });
   page.on('pageerror', (error) => complaints.push(String(error)));
   page.on('request', (request) => asked.add(request.url()));
