@@ -21,8 +21,7 @@ export interface AgreementOptions {
  * "Sharing memory robustly in message-passing systems", 1995).
  */
 export async function agree(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
-  const found = await find(lookup, options);
-  const verdict: Verdict = isEnough(lookup, found) ? found : { kind: 'unknown' };
+  const verdict = await find(lookup, options);
   // A tombstone must outlive what instances and cookies still hold of the session: no reader shortens its life.
   if (verdict.kind === 'gone' && options.touchSeconds !== null)
     await lookup.touch(lookup.copies, options.ttlSeconds(verdict.hit.item));
@@ -49,7 +48,8 @@ async function find(lookup: Lookup, options: AgreementOptions): Promise<Verdict>
     }
     if (verdict.kind === 'absent' || verdict.kind === 'unknown') return verdict;
     if (isForked(evidence, verdict.hit)) observer.count('fork');
-    if (await writeBack(lookup, verdict.hit.item, options)) return verdict;
+    if (await writeBack(lookup, verdict.hit.item, options))
+      return isEnough(lookup, verdict) ? verdict : { kind: 'unknown' };
   }
   return { kind: 'unknown' };
 }

@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { type Candidate, place, type Placement } from './placement.ts';
+import { place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -77,21 +77,25 @@ export class Lookup {
    * Where there are only two nodes at all, one is enough.
    */
   isQuorum(indexes: Iterable<number>): boolean {
-    const { cluster, copies } = this.#context;
+    const { copies } = this.#context;
     // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
     // Nodes that are being drained count where there are too few others, as they are copies there.
     const members = this.placement.window.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
-    const isLost = ({ index }: Candidate): boolean => cluster.candidate(index)?.isLost ?? true;
-    const first = members.filter((member) => !isLost(member)).slice(0, copies + 1);
+    const first = members.filter(({ index }) => !this.#isLost(index)).slice(0, copies + 1);
     const taken = new Set(indexes);
     const met = first.filter(({ index }) => taken.has(index)).length;
     const most = members.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
     return met >= Math.min(copies, most, first.length);
   }
 
+  /** Whether they are a quorum, at the latest when it is known which nodes have lost their memory. */
+  async reachesQuorum(indexes: Iterable<number>): Promise<boolean> {
+    return this.isQuorum(indexes) || ((await this.learnsOfLoss()) && this.isQuorum(indexes));
+  }
+
   /** How many nodes of the session have lost their memory, as far as is known. */
   get lost(): number {
-    return this.evidence(null).window.filter(({ isLost }) => isLost).length;
+    return this.placement.window.filter(({ index }) => this.#isLost(index)).length;
   }
 
   /** What nodes have answered is not to be used any more: they are asked again. */
@@ -120,11 +124,11 @@ export class Lookup {
 
   /** What is known now, for a reader who accepts no version below `floor`. */
   evidence(floor: number | null): Evidence {
-    const { cluster, copies } = this.#context;
+    const { copies } = this.#context;
     const window = this.placement.window.map((candidate) => ({
       ...candidate,
       isAvailable: candidate.isAvailable && !this.#failed.has(candidate.index),
-      isLost: cluster.candidate(candidate.index)?.isLost ?? true,
+      isLost: this.#isLost(candidate.index),
     }));
     return { window, answers: this.answers, copies, floor };
   }
@@ -207,6 +211,11 @@ export class Lookup {
   #run<T>(index: number, operation: (node: MemcachedNode, deadlineMs: number) => Promise<T>): Promise<T> {
     const deadline = this.#timeLeft();
     return this.#context.cluster.run(index, (node) => operation(node, deadline));
+  }
+
+  /** As it is known now; a node that has left the list holds nothing. */
+  #isLost(index: number): boolean {
+    return this.#context.cluster.candidate(index)?.isLost ?? true;
   }
 
   #isTrusted(index: number, item: Item | null): boolean {

@@ -2,8 +2,7 @@
  * One TCP connection carried by memjs: its socket, its SASL handshake and its parser.
  * The only import of memjs. What memjs leaves unchecked is checked here before it sees it.
  */
-import { Server } from 'memjs';
-import type { Response } from 'memjs';
+import { type Response, Server } from 'memjs';
 import type { Socket } from 'node:net';
 import {
   BrokenFrameError,

@@ -112,14 +112,9 @@ export class Save {
       }
     }
     this.#doubtOthers(holders);
-    if (this.#lookup.isQuorum(holders) || (await this.#hasQuorumAfterLoss(holders)))
-      return { kind: 'stored', holders };
+    if (await this.#lookup.reachesQuorum(holders)) return { kind: 'stored', holders };
     // It is not taken back: a reader may have been shown it meanwhile.
     return this.#nowhere();
-  }
-
-  async #hasQuorumAfterLoss(holders: readonly number[]): Promise<boolean> {
-    return (await this.#lookup.learnsOfLoss()) && this.#lookup.isQuorum(holders);
   }
 
   /** A node that was passed over may be up again in a moment, with what it held before. */

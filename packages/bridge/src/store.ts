@@ -198,8 +198,7 @@ export class SessionStore {
       targets = lookup.copies.filter((index) => !buried.has(index));
     }
     for (const index of lookup.placement.copies) if (!buried.has(index)) lookup.doubt(index);
-    if (buried.size === 0 || targets.length > 0) return false;
-    return lookup.isQuorum(buried) || ((await lookup.learnsOfLoss()) && lookup.isQuorum(buried));
+    return buried.size > 0 && targets.length === 0 && lookup.reachesQuorum(buried);
   }
 
   /** Whether the node has the tombstone now; others may be writing there too. */
