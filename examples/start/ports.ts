@@ -2,9 +2,9 @@
 import { once } from 'node:events';
 import { type AddressInfo, connect, createServer } from 'node:net';
 
-/** A free port on loopback. */
-export async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
+/** A port of this machine that was free a moment ago; on loopback, if nothing else is said. */
+export async function findFreePort(host = '127.0.0.1'): Promise<number> {
+  const server = createServer().listen(0, host);
   await once(server, 'listening');
   // A server that listens on TCP has an AddressInfo, never a path.
   const { port } = server.address() as AddressInfo;

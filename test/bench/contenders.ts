@@ -2,10 +2,10 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { answersOnPort } from '../../examples/start/ports.ts';
+import { answersOnPort, findFreePort } from '../../examples/start/ports.ts';
 import { type Core, MeasuredProcess } from './measured-process.ts';
 import { requireBun, requirePeer } from './peers.ts';
-import { freePort, type Runtime } from './stack.ts';
+import type { Runtime } from './stack.ts';
 import { requireTool } from './tools.ts';
 
 /** A server with what it stands on. */
@@ -32,7 +32,7 @@ export async function startScript({
   core = 'measured',
   env = {},
 }: ScriptOptions): Promise<Contender> {
-  const port = await freePort();
+  const port = await findFreePort();
   const process_ = await MeasuredProcess.start(core, {
     name: `${file} on ${runtime}`,
     command: runtime === 'bun' ? requireBun() : process.execPath,
@@ -46,7 +46,7 @@ export async function startScript({
 /** Redis that keeps nothing on disk. */
 export async function startRedis(core: Core = 'rest'): Promise<Contender> {
   const { path, env } = requireTool('redis-server');
-  const port = await freePort();
+  const port = await findFreePort();
   const process_ = await MeasuredProcess.start(core, {
     name: 'redis',
     command: path,
@@ -61,7 +61,7 @@ export async function startRedis(core: Core = 'rest'): Promise<Contender> {
 export async function startWebdis(): Promise<Contender> {
   const { path, env } = requireTool('webdis');
   const redis = await startRedis();
-  const port = await freePort();
+  const port = await findFreePort();
   const folder = mkdtempSync(join(tmpdir(), 'memsession-bench-webdis-'));
   const config = join(folder, 'webdis.json');
   writeFileSync(
@@ -98,7 +98,7 @@ export async function startWebdis(): Promise<Contender> {
 /** nginx with one worker whose memcached module reads from this port; the path is the key. */
 export async function startNginx(nodePort: number): Promise<Contender> {
   const { path, env } = requireTool('nginx');
-  const port = await freePort();
+  const port = await findFreePort();
   const folder = mkdtempSync(join(tmpdir(), 'memsession-bench-nginx-'));
   const config = join(folder, 'nginx.conf');
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi']

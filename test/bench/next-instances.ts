@@ -4,14 +4,13 @@ import { createHash } from 'node:crypto';
 import { existsSync, globSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { answersOnUrl } from '../../examples/start/ports.ts';
+import { answersOnUrl, findFreePort } from '../../examples/start/ports.ts';
 import { findNext } from '../../examples/start/stack.ts';
 import { BRIDGE_SECRET } from '../support/app.ts';
 import { SECRET } from '../support/client-instance.ts';
 import type { Contender } from './contenders.ts';
 import { MeasuredProcess } from './measured-process.ts';
 import { requirePeer } from './peers.ts';
-import { freePort } from './stack.ts';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const APP = fileURLToPath(new URL('next-app', import.meta.url));
@@ -41,7 +40,7 @@ async function start(
   args: readonly string[],
   env: Readonly<Record<string, string>>,
 ): Promise<Contender> {
-  const port = await freePort();
+  const port = await findFreePort();
   const url = `http://127.0.0.1:${port}`;
   const started = await MeasuredProcess.start('measured', {
     name,

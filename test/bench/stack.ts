@@ -1,10 +1,8 @@
 /** A bridge with its nodes for measuring: the bridge on one core, the nodes on the other one. */
-import { once } from 'node:events';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { HEADERS, PATHS } from '../../packages/client/src/protocol.ts';
-import { answersOnPort, answersOnUrl } from '../../examples/start/ports.ts';
+import { answersOnPort, answersOnUrl, findFreePort } from '../../examples/start/ports.ts';
 import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
 import { type Core, MeasuredProcess } from './measured-process.ts';
 import { requireBun } from './peers.ts';
@@ -38,21 +36,10 @@ const APP = 'shop';
 const AT_ONCE = 32;
 const SEED_WITHIN_MS = 10_000;
 
-/** A free port on loopback. */
-export async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  // A server that listens on TCP has an AddressInfo, never a path.
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** A memcached process that answers. */
 export async function startNode(core: Core = 'rest'): Promise<{ port: number; process: MeasuredProcess }> {
   const { path, env } = requireTool('memcached');
-  const port = await freePort();
+  const port = await findFreePort();
   // memcached refuses to run as root.
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : [];
   const started = await MeasuredProcess.start(core, {
@@ -89,7 +76,7 @@ export class Stack {
   }: StackOptions = {}): Promise<Stack> {
     const nodes = await Promise.all(Array.from({ length: count }, () => startNode()));
     const ports = nodes.map(({ port }) => port);
-    const port = await freePort();
+    const port = await findFreePort();
     const url = `http://127.0.0.1:${port}`;
     const bridge = await MeasuredProcess.start(core, {
       name: `bridge on ${runtime}`,

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type BridgeProcess, type LogLine, startBridgeProcess } from '../support/bridge-process.ts';
-import { findFreePort } from '../support/memcached.ts';
+import { findFreePort } from '../../examples/start/ports.ts';
 
 export interface BridgeHostOptions {
   readonly index: number;

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { createServer } from 'node:net';
-import { once } from 'node:events';
 import { after, before, test } from 'node:test';
+import { findFreePort } from '../../examples/start/ports.ts';
 import { Project } from '../support/project.ts';
 import { type RuntimeStage, startRuntimeStage } from '../support/runtime-stage.ts';
 import {
@@ -97,15 +96,6 @@ async function startExample(runtime: string, file: string): Promise<RunningServe
   assert.ok(found, `There is no runtime "${runtime}".`);
   const place = { cwd: project.path, env: { ...env, PORT: String(await findFreePort()) } };
   return startServer(found, project.compile(file), place);
-}
-
-async function findFreePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  server.close();
-  assert.ok(address !== null && typeof address === 'object');
-  return address.port;
 }
 
 function readExamples(): Example[] {

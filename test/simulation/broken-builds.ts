@@ -32,29 +32,19 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'an acknowledgement before anything is stored',
     breaks: LOSSES,
     apply: () =>
-      patch(
-        SessionStore.prototype,
-        'save',
-        (save) =>
-          async function (this: SessionStore, request) {
-            void save.call(this, request);
-            return stored(request);
-          },
-      ),
+      patchSave(async (save, request) => {
+        void save();
+        return stored(request);
+      }),
   },
   {
     name: 'a conflict that nobody is told of',
     breaks: LOSSES,
     apply: () =>
-      patch(
-        SessionStore.prototype,
-        'save',
-        (save) =>
-          async function (this: SessionStore, request) {
-            const result = await save.call(this, request);
-            return result.kind === 'conflict' ? stored(request) : result;
-          },
-      ),
+      patchSave(async (save, request) => {
+        const result = await save();
+        return result.kind === 'conflict' ? stored(request) : result;
+      }),
   },
   { name: 'a logout that only deletes', breaks: ['ended'], mutation: { wrapNode: withoutTombstones } },
   {
@@ -105,6 +95,20 @@ function patch<T extends object, K extends keyof T>(
   return () => {
     target[name] = original;
   };
+}
+
+/** Replaces what the store does with a save; `save` does what it really does. */
+function patchSave(
+  replacement: (save: () => Promise<SaveResult>, request: SaveRequest) => Promise<SaveResult>,
+): () => void {
+  return patch(
+    SessionStore.prototype,
+    'save',
+    (save) =>
+      async function (this: SessionStore, request) {
+        return replacement(() => save.call(this, request), request);
+      },
+  );
 }
 
 function stored({ ref }: SaveRequest): SaveResult {

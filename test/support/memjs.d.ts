@@ -1,25 +1,5 @@
-/** The parts of memjs that the tests use to show what it does by itself. */
+/** What the tests use beside it, to show what memjs does by itself; the rest is declared where the bridge uses it. */
 declare module 'memjs' {
-  import type { EventEmitter } from 'node:events';
-  import type { Socket } from 'node:net';
-
-  export interface Response {
-    readonly header: {
-      readonly opcode: number;
-      readonly status: number;
-      readonly opaque: number;
-      readonly cas: Buffer;
-    };
-    readonly key: Buffer;
-    readonly extras: Buffer;
-    readonly val: Buffer;
-  }
-
-  export interface ServerOptions {
-    timeout?: number;
-    conntimeout?: number;
-  }
-
   export interface ClientOptions {
     retries?: number;
     retry_delay?: number;
@@ -27,14 +7,10 @@ declare module 'memjs' {
     logger?: { log(...texts: unknown[]): void };
   }
 
-  export class Server extends EventEmitter {
-    constructor(host: string, port: number, username?: string, password?: string, options?: ServerOptions);
+  export interface Server {
     readonly host: string;
     readonly port: number;
-    responseBuffer: Buffer;
-    _socket: Socket | undefined;
     onResponse(opaque: number, respond: (response: Response) => void): void;
-    responseHandler(chunk: Buffer): void;
   }
 
   export class Client {

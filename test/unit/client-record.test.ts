@@ -16,7 +16,7 @@ import {
 } from '../../packages/client/src/index.ts';
 import { deriveSigningKeys } from '../../packages/client/src/keys.ts';
 import { BRIDGE_SECRET, change, createInstance, look, SECRET } from '../support/client-instance.ts';
-import { MemoryBridge } from '../support/memory-bridge.ts';
+import { MemoryBridge, type StoredItem } from '../support/memory-bridge.ts';
 import { TestBrowser } from '../support/test-browser.ts';
 
 const ID = '602F7397FBE4D9932E59A9D0E52FE178';
@@ -181,10 +181,7 @@ test('an old record that is put back is below the floor, and gives no data', asy
   const bridge = new MemoryBridge({ secrets: { default: [BRIDGE_SECRET] } });
   const browser = new TestBrowser();
   await change(createInstance(bridge.fetch), browser, (session) => (session['role'] = 'admin'));
-  const [key] = [...bridge.items.keys()];
-  assert.ok(key !== undefined);
-  const old = bridge.items.get(key);
-  assert.ok(old);
+  const [key, old] = onlyItem(bridge);
   const keeper = createInstance(bridge.fetch);
   await change(keeper, browser, (session) => (session['role'] = 'guest'));
   bridge.items.set(key, old);
@@ -203,10 +200,7 @@ test('a save that finds only an older record stores its whole data above both', 
   const browser = new TestBrowser();
   const instance = createInstance(bridge.fetch);
   await change(instance, browser, (session) => (session.views = 1));
-  const [key] = [...bridge.items.keys()];
-  assert.ok(key !== undefined);
-  const old = bridge.items.get(key);
-  assert.ok(old);
+  const [key, old] = onlyItem(bridge);
   await change(instance, browser, (session) => (session.userId = '42'));
   await change(instance, browser, (session) => (session.cart = ['apple']));
   bridge.items.set(key, old);
@@ -222,10 +216,7 @@ test('an answer whose ETag is not the version of its record is a lie, and no out
   const browser = new TestBrowser();
   const instance = createInstance(bridge.fetch, { maxStale: 0 });
   await change(instance, browser, (session) => (session.userId = '42'));
-  const [key] = [...bridge.items.keys()];
-  assert.ok(key !== undefined);
-  const true_ = bridge.items.get(key);
-  assert.ok(true_);
+  const [key, true_] = onlyItem(bridge);
   bridge.items.set(key, { ...true_, version: 9 });
   await assert.rejects(look(createInstance(bridge.fetch), browser), { code: 'invalid_response' });
   const stale = await instance.manager.getSession(browser.request());
@@ -238,8 +229,7 @@ test('a record that is none of ours is never overwritten by a save on top of it'
   const browser = new TestBrowser();
   const instance = createInstance(bridge.fetch);
   await change(instance, browser, (session) => (session.views = 1));
-  const [key] = [...bridge.items.keys()];
-  assert.ok(key !== undefined);
+  const [key] = onlyItem(bridge);
   bridge.items.set(key, { version: 9, record: 'junk', expiresAt: Infinity });
   await assert.rejects(
     change(instance, browser, (session) => (session.views = 2)),
@@ -280,4 +270,11 @@ async function forgeHeader(changes: Record<string, unknown>, text: string): Prom
   const [header = '', ...rest] = text.split('.');
   const parsed = JSON.parse(new TextDecoder().decode(base64url.decode(header))) as object;
   return [base64url.encode(JSON.stringify({ ...parsed, ...changes })), ...rest].join('.');
+}
+
+/** What a bridge holds that one session was saved through. */
+function onlyItem({ items }: MemoryBridge): [key: string, item: StoredItem] {
+  const [first] = items;
+  assert.ok(first !== undefined && items.size === 1);
+  return first;
 }
