@@ -88,12 +88,9 @@ function clientFiles(): string[] {
 }
 
 function copySources(from: string, sources: readonly string[], to: string): void {
+  // Everything from before goes, also what was installed: it may no longer be asked for, and would hide that.
+  rmSync(to, { recursive: true, force: true });
   mkdirSync(to, { recursive: true });
-  // What is installed and cached there saves time; everything else goes.
-  const kept = new Set(['node_modules', '.next']);
-  for (const name of globSync('*', { cwd: to })) {
-    if (!kept.has(name)) rmSync(join(to, name), { recursive: true });
-  }
   for (const source of sources) cpSync(source, join(to, source.slice(from.length)));
 }
 
@@ -103,7 +100,6 @@ function installPacked(folder: string): void {
   const manifest = JSON.parse(readFileSync(path, 'utf8')) as { dependencies: Record<string, string> };
   manifest.dependencies['@memsession/client'] = `file:${packPackages().client}`;
   writeFileSync(path, JSON.stringify(manifest));
-  rmSync(join(folder, 'node_modules/@memsession'), { recursive: true, force: true });
   run('npm', ['install', '--prefer-offline', '--no-package-lock', '--no-audit', '--no-fund'], folder);
 }
 
