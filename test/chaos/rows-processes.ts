@@ -90,30 +90,32 @@ const changeList: Row = {
   demands: (seen) => [noOutage(seen)],
 };
 
-const SKEW_MS = 600_000;
+const MINUTE_MS = 60_000;
+/** Ten minutes are more than tokens live, a day is as long as an idle session. */
+const SKEWS_MS = [10 * MINUTE_MS, 24 * 60 * MINUTE_MS];
 
 const wrongClocks: Row = {
   id: 'F13',
-  title: 'The clocks of two instances are 10 minutes wrong',
+  title: 'The clocks of two instances are 10 minutes wrong, then a day',
   isAlone: true,
   fault: async (arena) => {
-    for (const [at, skewMs] of [SKEW_MS, -SKEW_MS].entries()) {
-      const instance = arena.stack.instance(at);
-      arena.tell(`${instance.name} is ${skewMs / 60_000} minutes ahead`);
-      await instance.kill();
-      await instance.start({ skewMs });
+    for (const skewMs of SKEWS_MS) {
+      await setClocks(arena, [skewMs, -skewMs]);
+      await arena.goOn(1 / SKEWS_MS.length);
     }
-    await arena.goOn();
-    return async () => {
-      arena.tell('all clocks are right');
-      for (const at of [0, 1]) {
-        const instance = arena.stack.instance(at);
-        await instance.kill();
-        await instance.start({ skewMs: 0 });
-      }
-    };
+    return () => setClocks(arena, [0, 0]);
   },
 };
+
+/** Starts the first instances anew, with clocks that are ahead by so much. */
+async function setClocks(arena: Arena, skewsMs: readonly number[]): Promise<void> {
+  for (const [at, skewMs] of skewsMs.entries()) {
+    const instance = arena.stack.instance(at);
+    arena.tell(`${instance.name} is ${skewMs / MINUTE_MS} minutes ahead`);
+    await instance.kill();
+    await instance.start({ skewMs });
+  }
+}
 
 const NEW_SESSION_SECRET = 'another-session-secret-for-chaos-0123456789';
 const NEW_BRIDGE_SECRET = 'another-bridge-secret-for-chaos-0123456789';

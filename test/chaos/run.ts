@@ -4,7 +4,7 @@
  *   npm run chaos                         every row, with a new seed
  *   npm run chaos -- --rows F4,F5         only these
  *   npm run chaos -- --seed 7             the faults and the browsers of an earlier run
- *   npm run chaos -- --rate 200           at most so many requests a second, instead of 500
+ *   npm run chaos -- --rate 200           at most so many requests a second, instead of 600
  *   npm run chaos -- --short              the form that `npm test` runs
  *   npm run chaos -- --check FILE         judges the history of an earlier run again
  *

@@ -21,7 +21,7 @@ export interface Load {
 
 export const USUAL_LOAD: Load = {
   browsers: 200,
-  perSecond: 500,
+  perSecond: 600,
   mix: { read: 60, save: 30, update: 8, destroy: 1, regenerate: 1 },
   freshShare: 0.2,
   tabs: 2,
