@@ -146,9 +146,9 @@ export class Lookup {
   }
 
   /** Asks these nodes at the same time. With a lifetime, the items get it in the same step. */
-  async ask(indexes: readonly number[], ttlSeconds: number | null = null): Promise<void> {
-    const open = indexes.filter((index) => !this.#failed.has(index));
-    await Promise.all(open.map((index) => this.#askOne(index, ttlSeconds)));
+  ask(indexes: readonly number[], ttlSeconds: number | null = null): Promise<unknown> {
+    const open = this.#failed.size === 0 ? indexes : indexes.filter((index) => !this.#failed.has(index));
+    return Promise.all(open.map((index) => this.#askOne(index, ttlSeconds)));
   }
 
   /** Whether the node failed during this request. */
