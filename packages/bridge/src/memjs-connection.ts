@@ -41,9 +41,6 @@ const LAST_OPAQUE = 0x7fffffff;
 const LEAST_LEFT_MS = 20;
 /** A timer that rings later than this tells that our own event loop stood still, milliseconds. */
 const LATE_MS = 20;
-/** What one turn of the event loop puts on one connection before others get their share: nobody waits behind more. */
-const MOST_GATHERED = 64;
-const MOST_GATHERED_BYTES = 65_536;
 
 export class MemjsConnection {
   readonly #options: ConnectionOptions;
@@ -52,7 +49,6 @@ export class MemjsConnection {
   /** Sent, by opaque number, in the order of sending. */
   readonly #sent: Map<number, Exchange> = new Map();
   #unsent: Exchange[] = [];
-  #unsentBytes = 0;
   #state: 'opening' | 'ready' | 'dead' = 'opening';
   #opaque: number;
   #hasFlushPlanned = false;
@@ -83,17 +79,9 @@ export class MemjsConnection {
     return this.#sent.size + this.#unsent.length;
   }
 
-  /** Whether a write is planned in this turn of the event loop that a further request can share. */
-  get isGathering(): boolean {
-    return (
-      this.#hasFlushPlanned && this.#unsent.length < MOST_GATHERED && this.#unsentBytes < MOST_GATHERED_BYTES
-    );
-  }
-
   /** Sends with all others of this turn of the event loop; while connecting, as soon as it is connected. */
   send(exchange: Exchange): void {
     this.#unsent.push(exchange);
-    this.#unsentBytes += exchange.frame.length;
     if (this.#state === 'opening') {
       const now = this.#options.clock.now();
       if (exchange.expiresAt === 0) exchange.expiresAt = now + exchange.waitMs;
@@ -130,7 +118,6 @@ export class MemjsConnection {
       frames.push(exchange.frame);
     }
     this.#unsent = [];
-    this.#unsentBytes = 0;
     this.#socket.write(frames);
   }
 

@@ -22,15 +22,13 @@ export class MemjsPool {
   }
 
   /**
-   * The connection with the least load; what else comes in the same turn of the event loop goes with it, because
-   * one write, and one read of the answers, costs less than two. Only without any that is ready does a request wait
-   * for one to be made, all of them for the same one; the others are made one after the other, and used when ready.
+   * The connection with the least load. Only without any that is ready does a request wait for one to be made,
+   * all of them for the same one; the others are made one after the other, and used when they are ready.
    */
   pick(): MemjsConnection {
     let best: MemjsConnection | undefined;
     let opening: MemjsConnection | undefined;
     for (const connection of this.#connections) {
-      if (connection.isGathering) return connection;
       if (!connection.isReady) opening = connection;
       else if (best === undefined || connection.load < best.load) best = connection;
     }
