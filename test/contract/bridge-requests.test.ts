@@ -94,6 +94,24 @@ test('a body over the limit is refused while it comes, announced or not', async 
   assert.equal((await bridge.client.get(makeId())).status, 404);
 });
 
+test('a request that says nothing about a body has an empty one, and what comes behind it is answered', async () => {
+  await using bridge = await start();
+  const id = makeId();
+  const fields = `Host: bridge\r\nAuthorization: Bearer ${await makeToken()}\r\nSession-TTL: 60\r\n`;
+  const save = `PUT /v1/sessions/${id} HTTP/1.1\r\n${fields}Session-Version: 1\r\nIf-None-Match: *\r\n`;
+  const requests = [
+    `${save}\r\n`,
+    `POST /v1/batch HTTP/1.1\r\n${fields}\r\n`,
+    `${save}Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n`,
+    `POST /v1/sessions/${id}/touch HTTP/1.1\r\n${fields}\r\n`,
+    `HEAD /v1/sessions/${id} HTTP/1.1\r\n${fields}\r\n`,
+    `GET /v1/sessions/${id} HTTP/1.1\r\n${fields}Connection: close\r\n\r\n`,
+  ];
+  const { statuses, text, isClosed } = await sendRaw(bridge.url, requests.join(''), 20_000);
+  assert.deepEqual([statuses, isClosed], [[400, 400, 201, 204, 200, 200], true]);
+  assert.ok(text.endsWith('\r\n\r\nabc'));
+});
+
 test('whoever sends too much gets the answer, and not a broken connection', async () => {
   await using bridge = await start();
   for (const bytes of [524_289, 1_500_000, 5_000_000]) {

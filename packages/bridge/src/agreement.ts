@@ -21,19 +21,26 @@ export interface AgreementOptions {
  * "Sharing memory robustly in message-passing systems", 1995).
  */
 export async function agree(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
-  const verdict = await find(lookup, options);
+  const { floor, touchSeconds, ttlSeconds } = options;
+  const { lost } = lookup;
+  await lookup.ask(lookup.copies, touchSeconds);
+  const together = judgeCopies(lookup.evidence(floor), lookup.copies);
+  const isTogether = together !== null && isEnough(lookup, together);
+  const verdict = isTogether ? together : await bringTogether(lookup, lost, options);
   // A tombstone must outlive what instances and cookies still hold of the session: no reader shortens its life.
-  if (verdict.kind === 'gone' && options.touchSeconds !== null)
-    await lookup.touch(lookup.copies, options.ttlSeconds(verdict.hit.item));
+  if (verdict.kind === 'gone' && touchSeconds !== null)
+    await lookup.touch(lookup.copies, ttlSeconds(verdict.hit.item));
   return verdict;
 }
 
-async function find(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
+/** For when the copies do not say the same. `lostBefore`: how many nodes counted as lost when they were asked. */
+async function bringTogether(
+  lookup: Lookup,
+  lostBefore: number,
+  options: AgreementOptions,
+): Promise<Verdict> {
   const { floor, touchSeconds, observer } = options;
-  let lost = lookup.lost;
-  await lookup.ask(lookup.copies, touchSeconds);
-  const together = judgeCopies(lookup.evidence(floor), lookup.copies);
-  if (together !== null && isEnough(lookup, together)) return together;
+  let lost = lostBefore;
   observer.count('widened');
   while (lookup.hasTimeLeft) {
     await lookup.askAll(touchSeconds);

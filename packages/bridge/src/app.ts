@@ -7,7 +7,7 @@ import type { AppRules } from './apps-file.ts';
 import type { Authenticator } from './auth.ts';
 import { Bodies } from './body.ts';
 import type { Cluster } from './cluster.ts';
-import type { Gate } from './gate.ts';
+import type { Gate, Refused } from './gate.ts';
 import {
   type Fields,
   parseBatch,
@@ -78,7 +78,8 @@ export function createApp(options: AppOptions): Hono<Env> {
       return send(c, failure(who.code, who.message));
     }
     c.set('who', { app: who.app, rules: who.rules });
-    return next();
+    await next();
+    return undefined;
   });
 
   const session = `${PATHS.sessions}/:ref`;
@@ -123,20 +124,20 @@ export function createApp(options: AppOptions): Hono<Env> {
   return app;
 
   async function runOne(c: Context<Env>, fields: Record<string, unknown>): Promise<Response> {
-    const given = Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined));
-    const parsed = parseOperation({ ...given, ref: c.req.param('ref') }, maxRecordBytes);
+    const parsed = parseOperation({ ref: c.req.param('ref'), ...fields }, maxRecordBytes);
     if (!parsed.ok) return send(c, refuse(parsed, 'headers'));
     const { operation } = parsed;
-    return admit(c, 1, async () => send(c, await perform(c.get('who'), operation)));
+    const answered = await admit(c, 1, () => perform(c.get('who'), operation));
+    return send(c, typeof answered === 'string' ? shed(answered) : answered);
   }
 
   async function runBatch(c: Context<Env>, body: Buffer): Promise<Response> {
     const operations = parseBatch(body);
     if ('problem' in operations) return send(c, refuse(operations, 'batch'));
-    return admit(c, operations.length, async () => {
-      const results = await Promise.all(operations.map((raw) => runEntry(c, raw)));
-      return respondJson({ results }, 200, fieldsOf(c));
-    });
+    const results = await admit(c, operations.length, () =>
+      Promise.all(operations.map((raw) => runEntry(c, raw))),
+    );
+    return typeof results === 'string' ? send(c, shed(results)) : respondJson({ results }, 200, fieldsOf(c));
   }
 
   async function runEntry(c: Context<Env>, raw: unknown): Promise<BatchResult> {
@@ -150,18 +151,16 @@ export function createApp(options: AppOptions): Hono<Env> {
     }
   }
 
-  /** Does the work when there is a place for it. */
-  async function admit(
-    c: Context<Env>,
-    operations: number,
-    work: () => Promise<Response>,
-  ): Promise<Response> {
+  /** Does the work when there is a place for it; otherwise says why there is none. */
+  function admit<T>(c: Context<Env>, operations: number, work: () => Promise<T>): Promise<T | Refused> {
     if (options.gate === undefined) return work();
     const { app: name, rules } = c.get('who');
-    const outcome = await options.gate.run({ app: name, operations, limit: rules?.maxInFlight }, work);
-    if (typeof outcome !== 'string') return outcome;
-    metrics?.shed(outcome);
-    return send(c, failure(outcome));
+    return options.gate.run({ app: name, operations, limit: rules?.maxInFlight }, work);
+  }
+
+  function shed(reason: Refused): Answered {
+    metrics?.shed(reason);
+    return failure(reason);
   }
 
   async function perform({ app: name }: Who, operation: Operation): Promise<Answered> {

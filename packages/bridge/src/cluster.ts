@@ -40,6 +40,8 @@ const SUSPECT_POLL_MS = 50;
 interface Member {
   entry: NodeEntry;
   readonly node: MemcachedNode;
+  /** What it is to placement while it is available; made once, because every request looks at some nodes. */
+  candidate: Candidate;
 }
 
 /** All nodes, and the way to talk to them that keeps their health up to date. */
@@ -137,13 +139,16 @@ export class Cluster {
     return index !== null && this.#members.has(index) ? this.#candidate(index) : null;
   }
 
+  /** Whether nothing in the node's memory is counted on; a node that has left the list holds nothing. */
+  isLost(index: number): boolean {
+    return !this.#members.has(index) || this.#health.isLost(index);
+  }
+
   #candidate(index: number): Candidate {
-    return {
-      index,
-      isAvailable: this.#health.isAvailable(index),
-      isDraining: this.#members.get(index)?.entry.state === 'draining',
-      isLost: this.#health.isLost(index),
-    };
+    const member = this.#members.get(index);
+    if (member !== undefined && this.#health.isAvailable(index)) return member.candidate;
+    const isDraining = member?.entry.state === 'draining';
+    return { index, isAvailable: false, isDraining, isLost: this.#health.isLost(index) };
   }
 
   /** Whether an item with this CAS number needs no confirmation by another node. */
@@ -152,17 +157,19 @@ export class Cluster {
   }
 
   /** Runs one operation on a node and lets its outcome tell about the node's health. */
-  async run<T>(index: number, operation: (node: MemcachedNode) => Promise<T>): Promise<T> {
+  run<T>(index: number, operation: (node: MemcachedNode) => Promise<T>): Promise<T> {
     const member = this.#members.get(index);
-    if (member === undefined) throw new NodeError(index, 'run', 'unreachable');
-    try {
-      const result = await operation(member.node);
-      this.#health.succeeded(index);
-      return result;
-    } catch (error) {
-      if (error instanceof NodeError) this.#health.failed(index, error.kind);
-      throw error;
-    }
+    if (member === undefined) return Promise.reject(new NodeError(index, 'run', 'unreachable'));
+    return operation(member.node).then(
+      (result) => {
+        this.#health.succeeded(index);
+        return result;
+      },
+      (error: unknown) => {
+        if (error instanceof NodeError) this.#health.failed(index, error.kind);
+        throw error;
+      },
+    );
   }
 
   /** memcached's own statistics of a node: the general ones, or those of a group. */
@@ -203,6 +210,7 @@ export class Cluster {
     if (isSameServer && entry.state !== 'removed') {
       const returns = member.entry.state === 'draining' && entry.state === 'active';
       member.entry = entry;
+      member.candidate = usable(entry);
       if (returns) this.#readmit(member);
       return;
     }
@@ -216,7 +224,7 @@ export class Cluster {
     const node = this.#options.createNode(entry, () => this.#health.connectionLost(entry.index));
     // The nodes of the first list are judged by what they carry, for nothing is served before that; a node
     // that comes later may hold anything.
-    this.#members.set(entry.index, { entry, node });
+    this.#members.set(entry.index, { entry, node, candidate: usable(entry) });
     this.#trust.add(entry.index, this.#epoch > 0);
     const firstProbe = this.#health.add(entry.index);
     if (this.#epoch === 0) this.#firstProbes.push(firstProbe);
@@ -265,4 +273,8 @@ export class Cluster {
     await this.#trust.look();
     this.#schedulePoll();
   }
+}
+
+function usable({ index, state }: NodeEntry): Candidate {
+  return { index, isAvailable: true, isDraining: state === 'draining', isLost: false };
 }

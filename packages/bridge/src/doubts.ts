@@ -37,9 +37,9 @@ export class Doubts {
   }
 
   has(nodeIndex: number, key: string): boolean {
-    const now = this.#clock.now();
-    if ((this.#overflowUntil.get(nodeIndex) ?? 0) > now) return true;
-    return (this.#byNode.get(nodeIndex)?.get(key) ?? 0) > now;
+    const overflow = this.#overflowUntil.get(nodeIndex) ?? 0;
+    const until = Math.max(overflow, this.#byNode.get(nodeIndex)?.get(key) ?? 0);
+    return until > 0 && until > this.#clock.now();
   }
 
   /** Nodes with keys in doubt. */

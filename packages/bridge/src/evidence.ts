@@ -49,18 +49,31 @@ export function isSameState(
  * one of them, except when as many nodes as there are copies fell out together before the last of them.
  */
 export function judgeCopies(evidence: Evidence, copies: readonly number[]): Verdict | null {
-  const hits = copies.map((index) => evidence.answers.get(index)).filter(isHit);
-  const [first] = hits;
-  if (first === undefined || hits.length < copies.length) return null;
-  if (!hits.every((hit) => hit.isTrusted && isSameState(hit.item, first.item))) return null;
-  if (isTombstone(first.item)) return { kind: 'gone', hit: first };
-  if (evidence.floor !== null) {
-    return first.item.version >= evidence.floor ? { kind: 'found', hit: first } : null;
+  let first: Hit | null = null;
+  for (const index of copies) {
+    const answer = evidence.answers.get(index);
+    if (!isHit(answer) || !answer.isTrusted) return null;
+    if (first !== null && !isSameState(answer.item, first.item)) return null;
+    first ??= answer;
   }
-  const last = evidence.window.findIndex(({ index }) => index === copies.at(-1));
-  const ahead = evidence.window.slice(0, last);
-  const hidden = ahead.filter((candidate) => !candidate.isAvailable && !candidate.isLost).length;
-  return hidden < evidence.copies ? { kind: 'found', hit: first } : null;
+  if (first === null) return null;
+  if (isTombstone(first.item)) return { kind: 'gone', hit: first };
+  const { version } = first.item;
+  const isEnough =
+    evidence.floor === null
+      ? countHidden(evidence, copies.at(-1)) < evidence.copies
+      : version >= evidence.floor;
+  return isEnough ? { kind: 'found', hit: first } : null;
+}
+
+/** Nodes ahead of this one that cannot be asked and may know something. */
+function countHidden({ window }: Evidence, before: number | undefined): number {
+  let hidden = 0;
+  for (const { index, isAvailable, isLost } of window) {
+    if (index === before) break;
+    if (!isAvailable && !isLost) hidden += 1;
+  }
+  return hidden;
 }
 
 /** The verdict when every node that can be asked has been asked. */

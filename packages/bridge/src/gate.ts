@@ -14,6 +14,9 @@ export interface GateOptions {
 /** `overloaded`: no place came free in time. `rate_limited`: the app itself had as many under way as it may. */
 export type Admission = 'admitted' | 'overloaded' | 'rate_limited';
 
+/** Why somebody did not come in. */
+export type Refused = Exclude<Admission, 'admitted'>;
+
 /** Who wants to come in. */
 export interface Arrival {
   readonly app: string;
@@ -64,7 +67,7 @@ export class Gate {
   }
 
   /** Runs the work when there is a place for it; otherwise says why there is none. */
-  async run<T>(arrival: Arrival, work: () => Promise<T>): Promise<T | Exclude<Admission, 'admitted'>> {
+  async run<T>(arrival: Arrival, work: () => Promise<T>): Promise<T | Refused> {
     const line = this.#lineOf(arrival);
     // A batch that is larger than a limit may come in alone.
     const operations = Math.min(arrival.operations, line.limit, this.#options.maxInFlight);
@@ -117,7 +120,7 @@ export class Gate {
   }
 
   /** Why there is no place: the app's own limit, or that of all. */
-  #refuse(line: Line, operations: number): Exclude<Admission, 'admitted'> {
+  #refuse(line: Line, operations: number): Refused {
     return line.inFlight + operations > line.limit ? 'rate_limited' : 'overloaded';
   }
 

@@ -101,6 +101,8 @@ function makeServer(options: ListenerOptions): Server {
     keepAliveTimeout: options.keepAliveMs ?? KEEP_ALIVE_MS,
     maxHeaderSize: MOST_HEADER_BYTES,
     noDelay: true,
+    // A request without a body needs none of what a stream goes through to its end. Older versions do not know this.
+    optimizeEmptyRequests: true,
   };
   // createAdaptorServer makes a plain HTTP/1.1 server unless it is given another createServer.
   const server = createAdaptorServer({ fetch, serverOptions }) as Server;

@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { place, type Placement } from './placement.ts';
+import { type Candidate, drainingLast, place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -55,6 +55,7 @@ export class Lookup {
   /** The nodes that are to hold the session, without those that have failed. The first is the anchor. */
   get copies(): readonly number[] {
     const { copies, spares } = this.placement;
+    if (this.#failed.size === 0 && this.#full.size === 0) return copies;
     const usable = [...copies, ...spares].filter(
       (index) => !this.#failed.has(index) && !this.#full.has(index),
     );
@@ -77,15 +78,21 @@ export class Lookup {
    * Where there are only two nodes at all, one is enough.
    */
   isQuorum(indexes: Iterable<number>): boolean {
-    const { copies } = this.#context;
+    const { cluster, copies } = this.#context;
     // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
     // Nodes that are being drained count where there are too few others, as they are copies there.
-    const members = this.placement.window.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
-    const first = members.filter(({ index }) => !this.#isLost(index)).slice(0, copies + 1);
-    const taken = new Set(indexes);
-    const met = first.filter(({ index }) => taken.has(index)).length;
-    const most = members.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
-    return met >= Math.min(copies, most, first.length);
+    const members = drainingLast(this.placement.window);
+    const taken = [...indexes];
+    let first = 0;
+    let met = 0;
+    for (const { index } of members) {
+      if (first > copies) break;
+      if (cluster.isLost(index)) continue;
+      first += 1;
+      if (taken.includes(index)) met += 1;
+    }
+    const most = members.length > 2 ? Math.floor(first / 2) + 1 : 1;
+    return met >= Math.min(copies, most, first);
   }
 
   /** Whether they are a quorum, at the latest when it is known which nodes have lost their memory. */
@@ -95,7 +102,10 @@ export class Lookup {
 
   /** How many nodes of the session have lost their memory, as far as is known. */
   get lost(): number {
-    return this.placement.window.filter(({ index }) => this.#isLost(index)).length;
+    const { cluster } = this.#context;
+    let lost = 0;
+    for (const { index } of this.placement.window) if (cluster.isLost(index)) lost += 1;
+    return lost;
   }
 
   /** What nodes have answered is not to be used any more: they are asked again. */
@@ -124,19 +134,21 @@ export class Lookup {
 
   /** What is known now, for a reader who accepts no version below `floor`. */
   evidence(floor: number | null): Evidence {
-    const { copies } = this.#context;
-    const window = this.placement.window.map((candidate) => ({
-      ...candidate,
-      isAvailable: candidate.isAvailable && !this.#failed.has(candidate.index),
-      isLost: this.#isLost(candidate.index),
-    }));
-    return { window, answers: this.answers, copies, floor };
+    const window = this.placement.window.map((candidate) => this.#asKnownNow(candidate));
+    return { window, answers: this.answers, copies: this.#context.copies, floor };
+  }
+
+  #asKnownNow(candidate: Candidate): Candidate {
+    const isAvailable = candidate.isAvailable && !this.#failed.has(candidate.index);
+    const isLost = this.#context.cluster.isLost(candidate.index);
+    const isAsBefore = isAvailable === candidate.isAvailable && isLost === candidate.isLost;
+    return isAsBefore ? candidate : { ...candidate, isAvailable, isLost };
   }
 
   /** Asks these nodes at the same time. With a lifetime, the items get it in the same step. */
-  async ask(indexes: readonly number[], ttlSeconds: number | null = null): Promise<void> {
-    const open = indexes.filter((index) => !this.#failed.has(index));
-    await Promise.all(open.map((index) => this.#askOne(index, ttlSeconds)));
+  ask(indexes: readonly number[], ttlSeconds: number | null = null): Promise<unknown> {
+    const open = this.#failed.size === 0 ? indexes : indexes.filter((index) => !this.#failed.has(index));
+    return Promise.all(open.map((index) => this.#askOne(index, ttlSeconds)));
   }
 
   /** Whether the node failed during this request. */
@@ -176,14 +188,10 @@ export class Lookup {
 
   /** Gives the items on these nodes a lifetime, without reading them. */
   async touch(indexes: readonly number[], ttlSeconds: number): Promise<void> {
-    const touchOne = async (index: number): Promise<void> => {
-      try {
-        await this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline));
-      } catch (error) {
-        rethrowUnlessNodeError(error);
-        this.#noteFailure(index);
-      }
-    };
+    const touchOne = (index: number): Promise<unknown> =>
+      this.#run(index, (node, deadline) => node.touch(this.key, ttlSeconds, deadline)).catch(
+        (error: unknown) => this.#askFailed(index, error),
+      );
     await Promise.all(indexes.map(touchOne));
   }
 
@@ -196,26 +204,19 @@ export class Lookup {
     return this.#context.clock.now() < this.#endsAt;
   }
 
-  async #askOne(index: number, ttlSeconds: number | null): Promise<void> {
-    try {
-      const item = await this.#run(index, (node, deadline) =>
-        ttlSeconds === null ? node.gets(this.key, deadline) : node.gat(this.key, ttlSeconds, deadline),
-      );
-      this.answers.set(index, { index, item, isTrusted: this.#isTrusted(index, item) });
-    } catch (error) {
-      rethrowUnlessNodeError(error);
-      this.#noteFailure(index);
-    }
+  #askOne(index: number, ttlSeconds: number | null): Promise<void> {
+    const asked = this.#run(index, (node, deadline) =>
+      ttlSeconds === null ? node.gets(this.key, deadline) : node.gat(this.key, ttlSeconds, deadline),
+    );
+    return asked.then(
+      (item) => void this.answers.set(index, { index, item, isTrusted: this.#isTrusted(index, item) }),
+      (error: unknown) => this.#askFailed(index, error),
+    );
   }
 
   #run<T>(index: number, operation: (node: MemcachedNode, deadlineMs: number) => Promise<T>): Promise<T> {
     const deadline = this.#timeLeft();
     return this.#context.cluster.run(index, (node) => operation(node, deadline));
-  }
-
-  /** As it is known now; a node that has left the list holds nothing. */
-  #isLost(index: number): boolean {
-    return this.#context.cluster.candidate(index)?.isLost ?? true;
   }
 
   #isTrusted(index: number, item: Item | null): boolean {
@@ -241,6 +242,11 @@ export class Lookup {
     this.doubt(index);
     this.#noteFailure(index);
     return 'failed';
+  }
+
+  #askFailed(index: number, error: unknown): void {
+    rethrowUnlessNodeError(error);
+    this.#noteFailure(index);
   }
 
   #noteFailure(index: number): void {

@@ -3,7 +3,9 @@ import { AggregatorRegistry } from 'prom-client';
 import type { MetricJson } from './member.ts';
 
 /** One list with the metrics of all lists. */
-export async function sumMetrics(lists: readonly (readonly MetricJson[])[]): Promise<MetricJson[]> {
+export async function sumMetrics(lists: readonly (readonly MetricJson[])[]): Promise<readonly MetricJson[]> {
+  const [first = [], ...others] = lists.filter((list) => list.length > 0);
+  if (others.length === 0) return first;
   return merge(lists).getMetricsAsJSON();
 }
 

@@ -62,20 +62,22 @@ export interface Placement {
   readonly spares: readonly number[];
 }
 
-/** The placement of a session whose window is given; `hint` is the node that the ref names, if it exists. */
-export function place(window: readonly Candidate[], copies: number, hint: Candidate | null): Placement {
-  const usable = window.filter((candidate) => candidate.isAvailable);
-  // Nodes that are being drained come last: better a copy there than none.
-  const chosen = [
-    ...usable.filter((candidate) => !candidate.isDraining),
-    ...usable.filter((candidate) => candidate.isDraining),
-  ].map(({ index }) => index);
-  const isHintInside = hint === null || window.some(({ index }) => index === hint.index);
+/** The placement of a session whose ranked nodes are given; `hint` is the node that the ref names, if it exists. */
+export function place(ranked: readonly Candidate[], copies: number, hint: Candidate | null): Placement {
+  const isHintInside = hint === null || ranked.some(({ index }) => index === hint.index);
+  const chosen: number[] = [];
+  for (const { index, isAvailable } of drainingLast(ranked)) if (isAvailable) chosen.push(index);
   return {
-    window: isHintInside ? window : [...window, hint],
+    window: isHintInside ? ranked : [...ranked, hint],
     copies: chosen.slice(0, copies),
     spares: chosen.slice(copies),
   };
+}
+
+/** Nodes that are being drained come last: better a copy there than none. */
+export function drainingLast(candidates: readonly Candidate[]): readonly Candidate[] {
+  if (!candidates.some(({ isDraining }) => isDraining)) return candidates;
+  return candidates.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
 }
 
 /** The home among the nodes that hold a session: the ref's own node as long as it is one of them. */

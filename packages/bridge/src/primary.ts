@@ -39,7 +39,7 @@ export class Primary implements Crew {
   readonly #workers: Set<WorkerHandle> = new Set();
   /** What a worker that starts now is told. */
   #config: Config;
-  #retired: MetricJson[] = [];
+  #retired: readonly MetricJson[] = [];
   #crashes = 0;
   #shortLives = 0;
   #url = '';

@@ -160,25 +160,30 @@ function sum(values: readonly Value[]): number {
 }
 
 function readNodes(values: (name: string) => Value[]): Map<number, NodeTotals> {
-  const operations = values('node_operations_total');
-  const served = values('node_served_total');
-  const seconds = values('node_operation_duration_seconds');
-  const indexes = new Set(operations.map(({ labels }) => Number(labels['node'])));
-  return new Map(
-    [...indexes].map((index) => {
-      const own = ({ labels }: Value): boolean => Number(labels['node']) === index;
-      const ended = operations.filter(own);
-      return [
-        index,
-        {
-          operations: sum(ended),
-          errors: sum(ended.filter(({ labels }) => labels['outcome'] !== 'ok')),
-          served: sum(served.filter(own)),
-          seconds: readBuckets(seconds.filter(own)),
-        },
-      ];
-    }),
-  );
+  const served = byNode(values('node_served_total'));
+  const seconds = byNode(values('node_operation_duration_seconds'));
+  const nodes = new Map<number, NodeTotals>();
+  for (const [index, ended] of byNode(values('node_operations_total'))) {
+    nodes.set(index, {
+      operations: sum(ended),
+      errors: sum(ended.filter(({ labels }) => labels['outcome'] !== 'ok')),
+      served: sum(served.get(index) ?? []),
+      seconds: readBuckets(seconds.get(index) ?? []),
+    });
+  }
+  return nodes;
+}
+
+/** In one pass: there may be a hundred nodes, and this runs every second. */
+function byNode(values: readonly Value[]): Map<number, Value[]> {
+  const groups = new Map<number, Value[]>();
+  for (const value of values) {
+    const index = Number(value.labels['node']);
+    const group = groups.get(index);
+    if (group === undefined) groups.set(index, [value]);
+    else group.push(value);
+  }
+  return groups;
 }
 
 /** The counts of several label sets together, by bound. */
