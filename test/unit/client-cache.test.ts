@@ -139,6 +139,19 @@ test('parallel reads of one session share one request', async () => {
   assert.equal(new Set(sessions).size, 50);
 });
 
+test('a save of a cached session is one write and nothing else; of another one, a read comes before it', async () => {
+  const { bridge, browser, start } = setUp();
+  const save = async (instance: Instance): Promise<string[]> => {
+    const before = bridge.operations.length;
+    await change(instance, browser, (session) => (session.views = (session.views ?? 0) + 1));
+    return bridge.operations.slice(before).map(({ method }) => method);
+  };
+  const instance = start();
+  assert.deepEqual(await save(instance), ['PUT']);
+  assert.deepEqual(await save(instance), ['PUT']);
+  assert.deepEqual(await save(start()), ['GET', 'PUT']);
+});
+
 test('a fresh read never joins a read that has already left', async () => {
   const { bridge, net, clock, browser, start } = setUp();
   const other = createInstance(bridge.fetch, { clock });
