@@ -108,6 +108,21 @@ test('a server component reads the session and can change nothing of it', async 
   });
 });
 
+test('a place counts as one that takes cookies only when it asks for the name of the one that is to be set', async () => {
+  const site = new Site();
+  await site.logIn();
+  await site.visit('action', async (request) => {
+    const set = (): never => {
+      throw new TypeError('These cookies cannot be changed.');
+    };
+    site.next.cookies = async () => ({ get: request.store.get, set });
+    const session = await site.next.sessions.getSession();
+    assert.equal(session.userId, '42');
+    assert.throws(() => (session.views = 1), READ_ONLY);
+    await assert.rejects(session.save(), READ_ONLY);
+  });
+});
+
 test('a server component that asks for a fresh session sees what others have saved, in the same object', async () => {
   const site = new Site({ maxStale: Infinity });
   await site.logIn();

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { SessionCache, type Held } from '../../packages/client/src/cache.ts';
+import { readCookieHeader } from '../../packages/client/src/cookies.ts';
 import { type SessionOptions, type SessionRecord } from '../../packages/client/src/index.ts';
 import { SealMemory } from '../../packages/client/src/seal.ts';
 import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
@@ -15,6 +16,7 @@ import {
   type Instance,
 } from '../support/client-instance.ts';
 import { FaultyFetch } from '../support/faulty-fetch.ts';
+import { heapBytes } from '../support/heap.ts';
 import { MemoryBridge } from '../support/memory-bridge.ts';
 import { TestBrowser } from '../support/test-browser.ts';
 import { waitUntil } from '../support/wait.ts';
@@ -109,6 +111,20 @@ test('remembered seals are bounded and forgotten in time', () => {
   assert.equal(seals.get('seal19999', 600_000), null);
 });
 
+test('a remembered seal keeps nothing of the Cookie header that it came in', () => {
+  const seals = new SealMemory();
+  const before = heapBytes();
+  for (let n = 0; n < 500; n += 1) {
+    // As Node.js gives it: one text for each request.
+    const header = Buffer.from(`__Host-session=${`${n}`.padStart(300, '0')}; other=${'x'.repeat(16_000)}`);
+    const [seal = ''] = readCookieHeader(header.toString('latin1'), '__Host-session');
+    seals.put({ id: `${n}`, seal, sealedAt: 0, isCurrent: true }, 0);
+  }
+  const each = (heapBytes() - before) / 500;
+  assert.ok(each < 4_000, `${each} bytes for each seal`);
+  assert.equal(seals.get('499'.padStart(300, '0'), 0)?.id, '499');
+});
+
 test('parallel reads of one session share one request', async () => {
   const { net, browser, start } = setUp();
   await change(start(), browser, (session) => (session.userId = '42'));
@@ -121,6 +137,19 @@ test('parallel reads of one session share one request', async () => {
   assert.ok(sessions.every(({ userId }) => userId === '42'));
   assert.equal(net.count, before + 1);
   assert.equal(new Set(sessions).size, 50);
+});
+
+test('a save of a cached session is one write and nothing else; of another one, a read comes before it', async () => {
+  const { bridge, browser, start } = setUp();
+  const save = async (instance: Instance): Promise<string[]> => {
+    const before = bridge.operations.length;
+    await change(instance, browser, (session) => (session.views = (session.views ?? 0) + 1));
+    return bridge.operations.slice(before).map(({ method }) => method);
+  };
+  const instance = start();
+  assert.deepEqual(await save(instance), ['PUT']);
+  assert.deepEqual(await save(instance), ['PUT']);
+  assert.deepEqual(await save(start()), ['GET', 'PUT']);
 });
 
 test('a fresh read never joins a read that has already left', async () => {

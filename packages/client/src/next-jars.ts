@@ -59,18 +59,32 @@ export class StoreJar implements CookieJar {
   }
 }
 
+const NAME_ASKED = new Error('Whoever can set a cookie asks for its name first.');
+
+/** It is never set. What its name throws has been made before: to make an error takes longer than the visit. */
+const PROBE: SessionCookie = {
+  get name(): never {
+    throw NAME_ASKED;
+  },
+  value: '',
+  httpOnly: true,
+  secure: true,
+  sameSite: 'lax',
+  path: '/',
+};
+
 /**
  * Next.js has no question for this, and an answer is needed before anything is stored. Where cookies can be set,
- * the missing argument is what is complained about, and nothing is set; elsewhere it is the call.
+ * this one is asked for its name, and nothing is set; elsewhere Next.js complains about the call.
  */
 function canSet(store: CookieStore): boolean {
   try {
-    // The wrong argument is the point.
-    store.set(undefined as unknown as SessionCookie);
-    return true;
+    store.set(PROBE);
   } catch (error) {
-    return error instanceof Error && error.name === 'TypeError';
+    return error === NAME_ASKED;
   }
+  // Whatever took a cookie without a name will take others.
+  return true;
 }
 
 /** Over a request on its way through proxy.ts or middleware.ts; what is written is collected. */

@@ -8,6 +8,7 @@ import {
   type NextPlatform,
   type PagesRequest,
   type PagesResponse,
+  type RequestHeaders,
 } from './next-platform.ts';
 import { readOnlyView } from './next-view.ts';
 import type { WaitUntil } from './ports.ts';
@@ -124,9 +125,14 @@ export class Visits<T extends object> {
 
   /** The visit of the request with these cookies. */
   async enter(store: CookieStore): Promise<StoreVisit<T>> {
-    const headers = await this.#platform.headers();
     const known = this.#stores.get(store);
     if (known !== undefined) return known;
+    const headers = await this.#platform.headers();
+    // Another part of the page may have been first.
+    return this.#stores.get(store) ?? this.#beginStoreVisit(store, headers);
+  }
+
+  #beginStoreVisit(store: CookieStore, headers: RequestHeaders): StoreVisit<T> {
     const jar = new StoreJar(store, headers);
     const background: Promise<unknown>[] = [];
     const collect: WaitUntil = (work) => void background.push(work);

@@ -161,7 +161,8 @@ function readClaims(payload: Uint8Array, expected: Expected): VerifiedRecord {
   return {
     ok: true,
     record: {
-      id: sub,
+      // The text that the caller has already, not another one like it: many of both are kept.
+      id: expected.id,
       version: ver,
       savedAt: iat,
       startedAt: ini,

@@ -45,10 +45,10 @@ const LOOPBACK = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::[0-9]+)?$/i;
 
 /** Whether a browser on this machine speaks plain http to us, with no proxy between that speaks https. */
 export function isPlainLocalhost(url: string, headers: Pick<Headers, 'get'>): boolean {
-  const { protocol, host } = new URL(url);
-  const outerProtocol = headers.get('x-forwarded-proto') ?? protocol.slice(0, -1);
-  const outerHost = headers.get('x-forwarded-host') ?? headers.get('host') ?? host;
-  if (outerProtocol !== 'http' || !LOOPBACK.test(outerHost)) return false;
+  const outerProtocol = headers.get('x-forwarded-proto') ?? url.slice(0, url.indexOf(':'));
+  if (outerProtocol !== 'http') return false;
+  const outerHost = headers.get('x-forwarded-host') ?? headers.get('host') ?? new URL(url).host;
+  if (!LOOPBACK.test(outerHost)) return false;
   const page = headers.get('origin') ?? headers.get('referer') ?? '';
   return !page.startsWith('https:');
 }

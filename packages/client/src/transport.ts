@@ -85,7 +85,7 @@ export class Transport {
   /** Settles every operation; never rejects. */
   async #exchange(operations: readonly Pending[]): Promise<void> {
     let open = operations;
-    let error: SessionError = new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
+    let error: SessionError | null = null;
     const tried: Bridge[] = [];
     while (open.length > 0) {
       const next = await this.#next(tried, open);
@@ -96,6 +96,8 @@ export class Transport {
       open = outcome.open;
       error = outcome.error ?? error;
     }
+    if (open.length === 0) return;
+    error ??= new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
     for (const pending of open) pending.reject(error);
   }
 
