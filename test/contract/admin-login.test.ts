@@ -217,7 +217,7 @@ test('strangers who hold connections open do not use up the files of the process
     // Most of them are closed at once.
     return socket.on('error', () => {});
   });
-  await waitUntil(() => sockets.filter((socket) => !socket.destroyed).length <= 64, 'the others are closed');
+  await waitUntil(() => sockets.filter((socket) => !socket.destroyed).length <= 96, 'the others are closed');
   for (const socket of sockets) socket.destroy();
   await waitUntil(async () => (await get('/healthz').catch(() => null))?.status === 200, 'it answers again');
 });
