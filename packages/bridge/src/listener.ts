@@ -42,6 +42,12 @@ const LOG_EVERY_MS = 1_000;
 /** Whoever watches over the process must not take a crowd for its death. */
 const HEALTH_PATHS: ReadonlySet<string> = new Set([PATHS.health, PATHS.ready]);
 
+/**
+ * The one spelling that a path may have. What parses URLs undoes dots, doubled slashes and encoded letters; a balancer
+ * that keeps some paths from the outside does not, and must see the same path as we do.
+ */
+const PLAIN_TARGET = /^(?:\/[\w-][\w.-]*)*\/?(?:\?[^#]*)?$/;
+
 /** A server that listens. */
 export class Listener {
   readonly #server: Server;
@@ -113,8 +119,9 @@ function makeServer(options: ListenerOptions, connections: Connections): Server 
 
   // The adaptor passes what Node.js made of the request as the second value; over HTTP/1.1 that is this.
   function serve(request: Request, env: unknown): Response | Promise<Response> {
-    const { socket } = (env as HttpBindings).incoming;
-    return connections.isSpare(socket) ? serveSpare(request, socket) : options.fetch(request);
+    const { socket, url = '' } = (env as HttpBindings).incoming;
+    if (connections.isSpare(socket)) return serveSpare(request, socket);
+    return PLAIN_TARGET.test(url) ? options.fetch(request) : respond(failure('no_route'));
   }
 
   /** The one answer on a connection beyond the limit. */
