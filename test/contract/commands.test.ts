@@ -165,6 +165,21 @@ test('a port that is taken is named with its setting in one line', async () => {
   assert.match(worker.stderr, /PORT \(--port\)/);
 });
 
+test('an address that is not of this machine is named with its setting', async () => {
+  const env = { BRIDGE_SECRET, EMBEDDED: '1', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', ADMIN_TOKEN };
+  // Of a network that is kept for examples, so that no machine has it.
+  for (const wrong of ['192.0.2.1', 'not a host']) {
+    for (const workers of ['1', '2']) {
+      const data = await runBridgeCommand(['--host', wrong, '--workers', workers], env);
+      assert.deepEqual([data.code, data.stderr.trim().split('\n').length], [1, 1]);
+      assert.match(data.stderr, /HOST \(--host\): .*no address of this machine/);
+    }
+    const admin = await runBridgeCommand(['--admin-host', wrong], env);
+    assert.equal(admin.code, 1);
+    assert.match(admin.stderr, /ADMIN_HOST \(--admin-host\): /);
+  }
+});
+
 test('what is no command, or has the wrong arguments, is refused by its name', () => {
   const wrong = [
     'start',

@@ -8,7 +8,7 @@ import type { Logger } from 'pino';
 import { failure } from './answer.ts';
 import { Connections } from './connections.ts';
 import { respond } from './http.ts';
-import { SETTINGS } from './settings.ts';
+import { type SettingName, SETTINGS } from './settings.ts';
 
 export interface ListenerOptions {
   readonly fetch: (request: Request) => Response | Promise<Response>;
@@ -134,12 +134,23 @@ function makeServer(options: ListenerOptions, connections: Connections): Server 
   }
 }
 
-/** A port that is taken is what goes wrong most; the other failures speak for themselves. */
+/** Codes of failures that an address is to blame for. */
+const NO_ADDRESS: ReadonlySet<unknown> = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL']);
+
+/** Names the setting where one is at fault; the other failures speak for themselves. */
 function explain(error: unknown, { host, port, setting }: ListenerOptions): unknown {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
-  const { env, flag } = SETTINGS[setting];
-  const text = `${env} (--${flag}): ${port} is taken on ${host}; choose another or end what listens there`;
-  return new Error(text, { cause: error });
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const complain = (name: SettingName, problem: string): Error => {
+    const { env, flag } = SETTINGS[name];
+    return new Error(`${env} (--${flag}): ${problem}`, { cause: error });
+  };
+  if (error.code === 'EADDRINUSE')
+    return complain(setting, `${port} is taken on ${host}; choose another or end what listens there`);
+  if (error.code === 'EACCES')
+    return complain(setting, `${port} may not be opened by this user; choose one from 1024 on`);
+  if (!NO_ADDRESS.has(error.code)) return error;
+  const fix = 'use one of its own, 127.0.0.1, or 0.0.0.0 for all';
+  return complain(setting === 'port' ? 'host' : 'adminHost', `${host} is no address of this machine; ${fix}`);
 }
 
 /** Out of file descriptors, accepting fails; that must not end the process, and passes. */
