@@ -197,6 +197,20 @@ test('an address outside the allowed networks is refused before a packet is sent
   await trap.close();
 });
 
+test('an addition is one address, and each entry of a list one node', async () => {
+  await using bridge = await start({ nodeNetworks: ['127.0.0.0/8', '10.0.0.0/8'] });
+  for (const address of ['removed', '# none', '', 'a b', '10.0.0.1:1\n10.0.0.2:2', '10.0.0.1:1 drain']) {
+    const [status, answer] = await ask(bridge, 'POST', '/admin/nodes', { address });
+    assert.deepEqual([status, answer.error?.code], [409, 'refused'], JSON.stringify(address));
+  }
+  const { lines = [] } = (await ask(bridge, 'GET', '/admin/nodes'))[1];
+  for (const extra of ['', '# none', '10.0.0.1:1\n10.0.0.2:2']) {
+    const [status] = await ask(bridge, 'PUT', '/admin/nodes', { nodes: [...lines, extra] });
+    assert.equal(status, 409, JSON.stringify(extra));
+  }
+  assert.equal(bridge.cluster.status().length, lines.length);
+});
+
 test('without allowed networks no address may be added, and the fix is named', async () => {
   await using bridge = await start();
   const [status, { error }] = await ask(bridge, 'POST', '/admin/nodes', { address: '10.0.0.9:11211' });

@@ -1,4 +1,5 @@
 /** The list of nodes: parsing it and checking that a new one renumbers nothing. Pure. */
+import { isIPv6, SocketAddress } from 'node:net';
 
 /** One line of the list. Its position is the node index, for ever. */
 export interface NodeEntry {
@@ -18,11 +19,18 @@ export type ParsedNodeList =
 /** An index has at most four digits in a ref. */
 const MOST_NODES = 10_000;
 const DEFAULT_PORT = 11211;
+/** Nobody means a host by these, and a node must not move to one for a slip of the pen. */
+const STATE_WORDS = /^(?:active|drain(?:ed|ing)?|removed?)$/i;
 
 /** Parses `host:port,[v6]:port,…` (MEMCACHED_NODES). The port may be left out. */
 export function parseNodeAddresses(text: string): ParsedNodeList {
   const parts = text.split(',').map((part) => part.trim());
   return parseEntries(parts.map((part, position) => ({ text: part, where: `node ${position}` })));
+}
+
+/** Parses entries as lines of a NODES_FILE that stand for themselves: each is a node, and none a comment. */
+export function parseNodeLines(lines: readonly string[]): ParsedNodeList {
+  return parseEntries(lines.map((line, position) => ({ text: line.trim(), where: `node ${position}` })));
 }
 
 /**
@@ -66,12 +74,21 @@ function parseEntry(text: string, index: number): NodeEntry | string {
   if (rest.length > 0 || (word !== undefined && word !== 'drain')) {
     return `"${text}" is not "host:port", "host:port drain" or "removed"`;
   }
-  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,5}))?$/.exec(address);
-  const host = match?.[1] ?? match?.[2];
+  const match = /^(?:\[([0-9A-Fa-f:.%a-z]+)\]|([A-Za-z0-9._-]+))(?::([0-9]{1,6}))?$/.exec(address);
+  const host = match?.[1] === undefined ? match?.[2]?.toLowerCase() : normalizeIPv6(match[1]);
   if (host === undefined) return `"${address}" is not host:port or [IPv6]:port`;
+  if (match?.[3] === undefined && STATE_WORDS.test(host))
+    return `"${address}" alone is no address: write "host:port drain", or "removed" in the place of a node`;
   const port = match?.[3] === undefined ? DEFAULT_PORT : Number(match[3]);
   if (port < 1 || port > 65_535) return `port ${port} is not from 1 to 65535`;
   return { index, host, port, state: word === 'drain' ? 'draining' : 'active' };
+}
+
+/** The one spelling of an address, so that the same node is not taken for two. */
+function normalizeIPv6(text: string): string | undefined {
+  const [address = '', ...zone] = text.split('%');
+  if (!isIPv6(address)) return undefined;
+  return [new SocketAddress({ address, family: 'ipv6' }).address, ...zone].join('%');
 }
 
 /** `host:port`, an IPv6 host in brackets. */

@@ -5,6 +5,7 @@ import {
   formatAddress,
   type NodeEntry,
   type NodeList,
+  parseNodeLines,
   parseNodesFile,
 } from './node-list.ts';
 
@@ -82,7 +83,7 @@ export class Roster {
   async change(change: NodeChange): Promise<Changed> {
     const obstacle = this.#findObstacle(change);
     if (obstacle !== null) return obstacle;
-    const parsed = parseNodesFile(this.#linesAfter(change).join('\n'));
+    const parsed = parseNodeLines(this.#linesAfter(change));
     if (!parsed.ok) return { ok: false, code: 'refused', problems: parsed.problems };
     if (this.source.kind === 'file') {
       const problems = [`The node list comes from ${this.source.path}: change it there, it is read at once.`];
@@ -96,7 +97,11 @@ export class Roster {
   }
 
   #findObstacle(change: NodeChange): Changed | null {
-    if (change.kind === 'append' || change.kind === 'replace') return null;
+    if (change.kind === 'replace') return null;
+    if (change.kind === 'append') {
+      const isAddress = !/\s/.test(change.address.trim()) && change.address.trim() !== 'removed';
+      return isAddress ? null : { ok: false, code: 'refused', problems: ['Give one address, "host:port".'] };
+    }
     const entry = this.#list[change.index];
     if (entry === undefined || entry.state === 'removed') {
       return { ok: false, code: 'no_such_node', problems: [`There is no node ${change.index}.`] };
