@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parseCommand } from '../../packages/bridge/src/command-line.ts';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
@@ -6,6 +8,7 @@ import { formatTable } from '../../packages/bridge/src/remote.ts';
 import { BRIDGE_SECRET } from '../support/app.ts';
 import { runBridgeCommand } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
+import { makeFolder } from '../support/packed.ts';
 import { ADMIN_TOKEN, makeId, type RunningBridge, startBridge } from '../support/service.ts';
 
 let nodes: EmbeddedNode[] = [];
@@ -117,6 +120,12 @@ test('who has no token, the wrong one, or asks where no bridge is, is told what 
   const none = await runBridgeCommand(['nodes', '--admin-url', url]);
   assert.deepEqual([none.code, none.stdout], [1, '']);
   assert.match(none.stderr, /^ADMIN_TOKEN: /);
+  using folder = makeFolder('admin-token');
+  const file = join(folder.path, 'token');
+  writeFileSync(file, `${ADMIN_TOKEN},the one before it, of at least 32 bytes\n`);
+  // An empty text counts as not given, as for the bridge itself.
+  const env = { ADMIN_TOKEN: '', ADMIN_TOKEN_FILE: file };
+  assert.equal((await runBridgeCommand(['nodes', '--admin-url', url], env)).code, 0);
   const wrong = await runBridgeCommand(['nodes', '--admin-url', url], { ADMIN_TOKEN: 'another token' });
   assert.equal(wrong.code, 1);
   assert.ok(!wrong.stderr.includes('another token'));

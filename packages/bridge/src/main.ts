@@ -118,8 +118,8 @@ async function askBridge({
 }
 
 function readToken(): string {
-  const file = process.env['ADMIN_TOKEN_FILE'] ?? '';
-  return process.env['ADMIN_TOKEN'] ?? (file === '' ? '' : readFileSync(file, 'utf8').trim());
+  const { ADMIN_TOKEN: token = '', ADMIN_TOKEN_FILE: file = '' } = process.env;
+  return token === '' && file !== '' ? readFileSync(file, 'utf8') : token;
 }
 
 /** Fewer connections than files can be open, so that those to the nodes always can. */
