@@ -3,6 +3,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parseCommand } from '../../packages/bridge/src/command-line.ts';
+import { findFreePort } from '../../examples/start/ports.ts';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
 import { formatTable } from '../../packages/bridge/src/remote.ts';
 import { BRIDGE_SECRET } from '../support/app.ts';
@@ -107,12 +108,14 @@ test('check tells what is wrong with the configuration, and how the nodes were s
 });
 
 test('a node that was started carelessly is warned about by check', async () => {
-  await using careless = await startMemcached({ flags: ['-B', 'auto'] });
+  const port = await findFreePort();
+  await using careless = await startMemcached({ port, flags: ['-B', 'auto', '-U', String(port)] });
   const { stdout } = await runBridgeCommand(['check'], {
     BRIDGE_SECRET,
     MEMCACHED_NODES: `127.0.0.1:${careless.port}`,
   });
-  assert.match(stdout, /^Node 0: .*-B binary/m);
+  for (const fix of ['-B binary', '-U 0', '-M'])
+    assert.match(stdout, new RegExp(`^Node 0: .*start it with ${fix}\\.$`, 'm'));
 });
 
 test('who has no token, the wrong one, or asks where no bridge is, is told what to do', async () => {
