@@ -89,6 +89,17 @@ test('what would let refs point to other nodes is refused', () => {
   }
 });
 
+test('a node that is out of its place in a file is named with its line', () => {
+  const current = list(parseNodesFile('a:1\nb:2\nremoved\n'));
+  const next = parseNodesFile('# the nodes\nb:2\n\na:1\nc:3\n');
+  assert.ok(next.ok);
+  const problems = findRenumbering(current, next.nodes, next.places);
+  assert.deepEqual(
+    problems.map((problem) => problem.split(':')[0]),
+    ['line 2', 'line 4', 'line 5'],
+  );
+});
+
 function list(parsed: ReturnType<typeof parseNodesFile>): NodeList {
   assert.ok(parsed.ok);
   return parsed.nodes;

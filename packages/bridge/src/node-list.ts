@@ -12,9 +12,10 @@ export interface NodeEntry {
 
 export type NodeList = readonly NodeEntry[];
 
-/** A list, or every problem found, each naming its line or position. */
+/** A list with where each of its nodes stands, or every problem found, each naming its line or position. */
 export type ParsedNodeList =
-  { readonly ok: true; readonly nodes: NodeList } | { readonly ok: false; readonly problems: string[] };
+  | { readonly ok: true; readonly nodes: NodeList; readonly places: readonly string[] }
+  | { readonly ok: false; readonly problems: string[] };
 
 /** An index has at most four digits in a ref. */
 const MOST_NODES = 10_000;
@@ -65,7 +66,8 @@ function parseEntries(parts: readonly { text: string; where: string }[]): Parsed
   if (parts.length > MOST_NODES) problems.push(`${parts.length} nodes are more than ${MOST_NODES}`);
   if (problems.length === 0 && !nodes.some(({ state }) => state !== 'removed'))
     problems.push('no node is left');
-  return problems.length > 0 ? { ok: false, problems } : { ok: true, nodes };
+  if (problems.length > 0) return { ok: false, problems };
+  return { ok: true, nodes, places: parts.map(({ where }) => where) };
 }
 
 function parseEntry(text: string, index: number): NodeEntry | string {
@@ -98,25 +100,28 @@ export function formatAddress({ host, port }: { readonly host: string; readonly 
 
 /**
  * Why a list may not replace the one in force; empty when it may. Nodes may be appended, drained, removed and
- * get another address. What would make refs point to other nodes is refused.
+ * get another address. What would make refs point to other nodes is refused. `places`: where each node of the next list
+ * stands, for the messages.
  */
-export function findRenumbering(current: NodeList, next: NodeList): string[] {
+export function findRenumbering(current: NodeList, next: NodeList, places: readonly string[] = []): string[] {
   const problems: string[] = [];
+  const placeOf = (index: number): string => places[index] ?? `node ${index}`;
   if (next.length < current.length) {
     problems.push(
       `${next.length} nodes are fewer than the ${current.length} in force: write "removed" in the place of one that is gone`,
     );
   }
-  const places = new Map(current.filter(isPresent).map((entry) => [formatAddress(entry), entry.index]));
+  const before = new Map(current.filter(isPresent).map((entry) => [formatAddress(entry), entry.index]));
   for (const entry of next.filter(isPresent)) {
-    const before = places.get(formatAddress(entry));
-    if (before !== undefined && before !== entry.index) {
+    const index = before.get(formatAddress(entry));
+    if (index !== undefined && index !== entry.index) {
       problems.push(
-        `node ${entry.index}: ${formatAddress(entry)} is node ${before} in the list in force, nodes keep their place`,
+        `${placeOf(entry.index)}: ${formatAddress(entry)} is node ${index} in the list in force, nodes keep their place`,
       );
     }
     if (current[entry.index]?.state === 'removed') {
-      problems.push(`node ${entry.index} was removed: an index is never used again, append the node instead`);
+      const fix = 'an index is never used again, append the node instead';
+      problems.push(`${placeOf(entry.index)}: node ${entry.index} was removed, ${fix}`);
     }
   }
   return problems;

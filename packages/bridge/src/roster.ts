@@ -76,7 +76,7 @@ export class Roster {
   /** Takes the text of the file; returns why not, each problem with its line. */
   take(text: string): string[] {
     const parsed = parseNodesFile(text);
-    return parsed.ok ? this.#put(parsed.nodes) : parsed.problems;
+    return parsed.ok ? this.#put(parsed.nodes, parsed.places) : parsed.problems;
   }
 
   /** Takes a change that an operator asked for. */
@@ -140,8 +140,8 @@ export class Roster {
     return `The address of node ${index} is not in a network that nodes may be taken from (${fix}).`;
   }
 
-  #put(next: NodeList): string[] {
-    const problems = findRenumbering(this.#list, next);
+  #put(next: NodeList, places: readonly string[] = []): string[] {
+    const problems = findRenumbering(this.#list, next, places);
     if (problems.length > 0) return problems;
     const told = describeChanges(this.#list, next);
     this.#list = next;
