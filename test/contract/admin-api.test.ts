@@ -197,6 +197,16 @@ test('an address outside the allowed networks is refused before a packet is sent
   await trap.close();
 });
 
+test('a body without an end is refused as soon as it is too large', async () => {
+  await using bridge = await start();
+  const request =
+    `PUT /admin/nodes HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n` +
+    `Transfer-Encoding: chunked\r\n\r\n50000\r\n${' '.repeat(0x5_0000)}\r\n`;
+  const { statuses, tookMs } = await sendRaw(bridge.adminUrl ?? '', request, 9_000);
+  assert.deepEqual(statuses, [400]);
+  assert.ok(tookMs < 9_500, `${tookMs} ms`);
+});
+
 test('an addition is one address, and each entry of a list one node', async () => {
   await using bridge = await start({ nodeNetworks: ['127.0.0.0/8', '10.0.0.0/8'] });
   for (const address of ['removed', '# none', '', 'a b', '10.0.0.1:1\n10.0.0.2:2', '10.0.0.1:1 drain']) {
