@@ -54,7 +54,7 @@ const ROOMS = {
     ['admin', 'admin-', 'pages', 'docs-page', 'assets'],
     ['desk', 'desk-metrics', 'overview', 'samples', 'warning-log', 'metric-sums', 'roster', 'crew'],
     ['worker'],
-    ['app', 'request-watch', 'listener', 'openapi', 'openapi-', 'route'],
+    ['app', 'request-watch', 'listener', 'connections', 'openapi', 'openapi-', 'route'],
     ['http', 'answer', 'auth', 'body', 'gate', 'record-check', 'config', 'operation'],
     [
       'metrics',

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { askAdmin } from '../support/bridge-process.ts';
 import { startEmbeddedNode, type EmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { ADMIN_TOKEN, makeId, type RunningBridge, startBridge } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
@@ -57,8 +58,6 @@ test('nothing is told or done without the token', async () => {
     ['GET', '/admin/nodes'],
     ['PUT', '/admin/nodes'],
     ['POST', '/admin/nodes/0/drain'],
-    ['POST', '/admin//nodes/0/drain'],
-    ['POST', '/admin/%6eodes/0/drain'],
     ['GET', `/admin/route?ref=${makeId()}`],
     ['GET', '/metrics'],
     ['GET', '/dashboard/api/nodes'],
@@ -77,6 +76,12 @@ test('nothing is told or done without the token', async () => {
       await response.body?.cancel();
     }
   }
+  // Spelt otherwise there is nothing, whoever asks.
+  for (const path of ['/admin//nodes/0/drain', '/admin/%6eodes/0/drain', '/dashboard/%2e%2e/admin/nodes'])
+    for (const authorization of ['', `Bearer ${ADMIN_TOKEN}`]) {
+      const request = `POST ${path} HTTP/1.1\r\nHost: bridge\r\nAuthorization: ${authorization}\r\nContent-Length: 0\r\n\r\n`;
+      assert.deepEqual((await sendRaw(bridge.adminUrl ?? '', request)).statuses, [404], path);
+    }
   assert.deepEqual(
     bridge.cluster.status().map(({ isDraining }) => isDraining),
     [false, false, false],
@@ -190,6 +195,30 @@ test('an address outside the allowed networks is refused before a packet is sent
   assert.equal(connections, 0);
   assert.equal(bridge.cluster.list.length, 3);
   await trap.close();
+});
+
+test('a body without an end is refused as soon as it is too large', async () => {
+  await using bridge = await start();
+  const request =
+    `PUT /admin/nodes HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer ${ADMIN_TOKEN}\r\n` +
+    `Transfer-Encoding: chunked\r\n\r\n50000\r\n${' '.repeat(0x5_0000)}\r\n`;
+  const { statuses, tookMs } = await sendRaw(bridge.adminUrl ?? '', request, 9_000);
+  assert.deepEqual(statuses, [400]);
+  assert.ok(tookMs < 9_500, `${tookMs} ms`);
+});
+
+test('an addition is one address, and each entry of a list one node', async () => {
+  await using bridge = await start({ nodeNetworks: ['127.0.0.0/8', '10.0.0.0/8'] });
+  for (const address of ['removed', '# none', '', 'a b', '10.0.0.1:1\n10.0.0.2:2', '10.0.0.1:1 drain']) {
+    const [status, answer] = await ask(bridge, 'POST', '/admin/nodes', { address });
+    assert.deepEqual([status, answer.error?.code], [409, 'refused'], JSON.stringify(address));
+  }
+  const { lines = [] } = (await ask(bridge, 'GET', '/admin/nodes'))[1];
+  for (const extra of ['', '# none', '10.0.0.1:1\n10.0.0.2:2']) {
+    const [status] = await ask(bridge, 'PUT', '/admin/nodes', { nodes: [...lines, extra] });
+    assert.equal(status, 409, JSON.stringify(extra));
+  }
+  assert.equal(bridge.cluster.status().length, lines.length);
 });
 
 test('without allowed networks no address may be added, and the fix is named', async () => {

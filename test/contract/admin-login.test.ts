@@ -3,6 +3,8 @@ import { connect } from 'node:net';
 import { after, before, test } from 'node:test';
 import { AdminAccess } from '../../packages/bridge/src/admin-access.ts';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
+import { pino } from 'pino';
+import { sendRaw } from '../support/raw-http.ts';
 import { ADMIN_TOKEN, type RunningBridge, startBridge } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
@@ -20,6 +22,7 @@ after(async () => {
   await node.close();
 });
 
+const log = pino({ level: 'silent' });
 const SAME_ORIGIN = { 'sec-fetch-site': 'same-origin' };
 
 function post(
@@ -101,6 +104,40 @@ test('a page of another origin can neither log in, nor out, nor change anything'
   assert.notEqual((await post('/dashboard/api/nodes/9/drain', own)).status, 403, 'its own page can');
 });
 
+test('a name that is made to point here opens nothing: neither cookie nor token come with it', async () => {
+  const cookie = await logIn();
+  const ask = async (line: string, fields: string): Promise<number | undefined> =>
+    (await sendRaw(url, `${line} HTTP/1.1\r\nHost: rebound.example\r\n${fields}\r\n\r\n`)).statuses[0];
+  const fromThere = 'Origin: http://rebound.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0';
+  assert.equal(await ask('GET /dashboard', fromThere), 303);
+  for (const path of ['/dashboard/api/nodes', '/dashboard/events', '/admin/nodes', '/metrics'])
+    assert.equal(await ask(`GET ${path}`, fromThere), 401, path);
+  assert.equal(await ask('POST /dashboard/api/nodes/0/drain', fromThere), 401);
+  const { headers } = await post('/dashboard/login', SAME_ORIGIN, { token: ADMIN_TOKEN });
+  assert.doesNotMatch(headers.get('set-cookie') ?? '', /domain/i, 'the cookie belongs to this host alone');
+  assert.equal((await get('/dashboard', cookie)).status, 200);
+});
+
+test('a token that is refused is logged, once a second at most and never itself', async () => {
+  const lines: Record<string, unknown>[] = [];
+  const log = pino(
+    {},
+    { write: (line: string) => void lines.push(JSON.parse(line) as Record<string, unknown>) },
+  );
+  let now = 1_000_000;
+  const access = new AdminAccess({ tokens: [ADMIN_TOKEN], wallClock: () => now, log });
+  for (let i = 0; i < 100; i += 1) assert.ok(!access.isToken(`a guess, ${i}`));
+  assert.ok(access.isToken(ADMIN_TOKEN));
+  now += 1_000;
+  assert.ok(!access.isAuthorized('Bearer another guess'));
+  assert.ok(!access.isAuthorized(undefined), 'whoever sends none guesses nothing');
+  assert.deepEqual(
+    lines.map(({ refused }) => refused),
+    [1, 100],
+  );
+  assert.ok(!JSON.stringify(lines).includes('guess,'));
+});
+
 test('the cookie opens the dashboard only, not the interface for programs', async () => {
   const cookie = await logIn();
   for (const path of ['/metrics', '/admin/nodes', '/admin/overview'])
@@ -117,7 +154,7 @@ test('after logging out the cookie is worth nothing', async () => {
 
 test('a browser that is not used for half an hour is logged out, and any after eight hours', () => {
   let now = 0;
-  const access = new AdminAccess({ tokens: [ADMIN_TOKEN], wallClock: () => now });
+  const access = new AdminAccess({ tokens: [ADMIN_TOKEN], wallClock: () => now, log });
   const value = access.open();
   const minutes = (count: number): number => count * 60_000;
   for (; now < minutes(8 * 60 - 20); now += minutes(20)) assert.ok(access.isOpen(value), `${now}`);
@@ -130,7 +167,7 @@ test('a browser that is not used for half an hour is logged out, and any after e
 });
 
 test('of very many browsers the oldest are logged out', () => {
-  const access = new AdminAccess({ tokens: [ADMIN_TOKEN], wallClock: () => 0 });
+  const access = new AdminAccess({ tokens: [ADMIN_TOKEN], wallClock: () => 0, log });
   const values = Array.from({ length: 101 }, () => access.open());
   assert.deepEqual(
     [access.isOpen(values[0]), access.isOpen(values[1]), access.isOpen(values[100])],
@@ -217,7 +254,7 @@ test('strangers who hold connections open do not use up the files of the process
     // Most of them are closed at once.
     return socket.on('error', () => {});
   });
-  await waitUntil(() => sockets.filter((socket) => !socket.destroyed).length <= 64, 'the others are closed');
+  await waitUntil(() => sockets.filter((socket) => !socket.destroyed).length <= 96, 'the others are closed');
   for (const socket of sockets) socket.destroy();
   await waitUntil(async () => (await get('/healthz').catch(() => null))?.status === 200, 'it answers again');
 });

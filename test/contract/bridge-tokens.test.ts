@@ -9,7 +9,7 @@ import { base64url, exportJWK, SignJWT } from 'jose';
 import { AdminAccess } from '../../packages/bridge/src/admin-access.ts';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
 import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
-import { sendRaw } from '../support/raw-http.ts';
+import { type RawReply, sendRaw } from '../support/raw-http.ts';
 import { makeId, type RunningBridge, startBridge } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
@@ -184,6 +184,41 @@ test('schemes, paths and encodings lead nowhere without a token', async () => {
   assert.equal((await bridge.client.get(id)).text, 'protected');
 });
 
+test('even with a good token a path leads somewhere in one spelling only', async () => {
+  await using bridge = await start();
+  const token = await makeToken();
+  const id = makeId();
+  await bridge.client.put(id, { version: 1, base: null, text: 'protected' });
+  const ask = async (target: string): Promise<RawReply> =>
+    sendRaw(
+      bridge.url,
+      `GET ${target} HTTP/1.1\r\nHost: bridge\r\nAuthorization: Bearer ${token}\r\nConnection: close\r\n\r\n`,
+    );
+  assert.deepEqual((await ask(`/v1/sessions/${id}`)).statuses, [200]);
+  assert.deepEqual((await ask(`/v1/sessions/${id}?trace=%20x#y`)).statuses, [404]);
+  assert.deepEqual((await ask(`/v1/sessions/${id}?trace=%20x`)).statuses, [200]);
+  for (const target of [
+    `//v1/sessions/${id}`,
+    `/v1//sessions/${id}`,
+    `/v1/./sessions/${id}`,
+    `/v1/%2e/sessions/${id}`,
+    `/v1/%2E%2e/v1/sessions/${id}`,
+    `/x/../v1/sessions/${id}`,
+    `/v1/sessions/%2e%2e/nodes`,
+    `/healthz/../v1/nodes`,
+    `/%761/nodes`,
+    `/v1/sessions/%${id.charCodeAt(0).toString(16)}${id.slice(1)}`,
+    `/v1/sessions/${id}%2e0`,
+    `/v1/sessions/${id}#x`,
+    `http://other/v1/sessions/${id}`,
+    `http://bridge/v1/sessions/${id}`,
+  ]) {
+    const { statuses, text } = await ask(target);
+    assert.deepEqual(statuses, [404], target);
+    assert.match(text, /"code":"no_route"/, target);
+  }
+});
+
 test('a stolen token of one app reaches nothing of another', async () => {
   const shop = 'the secret of the shop, at least 32 bytes';
   const blog = 'the secret of the blog, at least 32 bytes';
@@ -245,7 +280,11 @@ test('a secret that is taken out of the file is worth nothing as soon as the fil
 
 test('how much of a token is right cannot be seen from the time it takes', () => {
   const right = 'x'.repeat(64);
-  const access = new AdminAccess({ tokens: [right, 'y'.repeat(64)], wallClock: Date.now });
+  const access = new AdminAccess({
+    tokens: [right, 'y'.repeat(64)],
+    wallClock: Date.now,
+    log: { warn: () => {} },
+  });
   // What leaks shows each time; what other programs on the machine do, does not.
   const differences = Array.from({ length: 3 }, () => Math.abs(compareTimes(access)));
   assert.ok(Math.min(...differences) < 4.5, differences.join(' '));

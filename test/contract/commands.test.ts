@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { parseCommand } from '../../packages/bridge/src/command-line.ts';
+import { findFreePort } from '../../examples/start/ports.ts';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
 import { formatTable } from '../../packages/bridge/src/remote.ts';
 import { BRIDGE_SECRET } from '../support/app.ts';
 import { runBridgeCommand } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
+import { makeFolder } from '../support/packed.ts';
 import { ADMIN_TOKEN, makeId, type RunningBridge, startBridge } from '../support/service.ts';
 
 let nodes: EmbeddedNode[] = [];
@@ -104,12 +108,14 @@ test('check tells what is wrong with the configuration, and how the nodes were s
 });
 
 test('a node that was started carelessly is warned about by check', async () => {
-  await using careless = await startMemcached({ flags: ['-B', 'auto'] });
+  const port = await findFreePort();
+  await using careless = await startMemcached({ port, flags: ['-B', 'auto', '-U', String(port)] });
   const { stdout } = await runBridgeCommand(['check'], {
     BRIDGE_SECRET,
     MEMCACHED_NODES: `127.0.0.1:${careless.port}`,
   });
-  assert.match(stdout, /^Node 0: .*-B binary/m);
+  for (const fix of ['-B binary', '-U 0', '-M'])
+    assert.match(stdout, new RegExp(`^Node 0: .*start it with ${fix}\\.$`, 'm'));
 });
 
 test('who has no token, the wrong one, or asks where no bridge is, is told what to do', async () => {
@@ -117,6 +123,12 @@ test('who has no token, the wrong one, or asks where no bridge is, is told what 
   const none = await runBridgeCommand(['nodes', '--admin-url', url]);
   assert.deepEqual([none.code, none.stdout], [1, '']);
   assert.match(none.stderr, /^ADMIN_TOKEN: /);
+  using folder = makeFolder('admin-token');
+  const file = join(folder.path, 'token');
+  writeFileSync(file, `${ADMIN_TOKEN},the one before it, of at least 32 bytes\n`);
+  // An empty text counts as not given, as for the bridge itself.
+  const env = { ADMIN_TOKEN: '', ADMIN_TOKEN_FILE: file };
+  assert.equal((await runBridgeCommand(['nodes', '--admin-url', url], env)).code, 0);
   const wrong = await runBridgeCommand(['nodes', '--admin-url', url], { ADMIN_TOKEN: 'another token' });
   assert.equal(wrong.code, 1);
   assert.ok(!wrong.stderr.includes('another token'));
@@ -163,6 +175,21 @@ test('a port that is taken is named with its setting in one line', async () => {
   const worker = await runBridgeCommand(['--port', taken, '--workers', '2'], env);
   assert.equal(worker.code, 1);
   assert.match(worker.stderr, /PORT \(--port\)/);
+});
+
+test('an address that is not of this machine is named with its setting', async () => {
+  const env = { BRIDGE_SECRET, EMBEDDED: '1', HOST: '127.0.0.1', PORT: '0', ADMIN_PORT: '0', ADMIN_TOKEN };
+  // Of a network that is kept for examples, so that no machine has it.
+  for (const wrong of ['192.0.2.1', 'not a host']) {
+    for (const workers of ['1', '2']) {
+      const data = await runBridgeCommand(['--host', wrong, '--workers', workers], env);
+      assert.deepEqual([data.code, data.stderr.trim().split('\n').length], [1, 1]);
+      assert.match(data.stderr, /HOST \(--host\): .*no address of this machine/);
+    }
+    const admin = await runBridgeCommand(['--admin-host', wrong], env);
+    assert.equal(admin.code, 1);
+    assert.match(admin.stderr, /ADMIN_HOST \(--admin-host\): /);
+  }
 });
 
 test('what is no command, or has the wrong arguments, is refused by its name', () => {

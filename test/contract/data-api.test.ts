@@ -169,6 +169,30 @@ test('what is wrong with a batch or with the conditions of a save is told apart'
   assert.match(await save({ 'If-Match': '"1"', 'If-None-Match': '*' }), /only one/);
 });
 
+test('what a client sends in the wrong place is not repeated to it', async () => {
+  const app = await setUpApp();
+  const body = JSON.stringify({
+    operations: [{ method: 'GET', ref: ID, [ID]: 1, [`${ID}x`]: 2, ttl: 60, version: 1 }],
+  });
+  const text = await (await app.send('POST', '/v1/batch', { body })).text();
+  assert.match(text, /invalid_request/);
+  assert.match(text, /version/, 'what it could have meant is named');
+  assert.ok(!text.includes(ID), text);
+});
+
+test('a record in a batch that is not text is refused, not changed', async () => {
+  const app = await setUpApp();
+  const operation = (record: string): string =>
+    `{"operations":[{"method":"PUT","ref":"${ID}","version":1,"ifNoneMatch":"*","ttl":60,"record":"${record}"}]}`;
+  const half = await app.send('POST', '/v1/batch', { body: operation('\\ud800') });
+  assert.match(await half.text(), /"status":400.*record: must be text/);
+  const bytes = Buffer.from(operation('\u00ff'), 'latin1');
+  assert.equal((await app.send('POST', '/v1/batch', { body: bytes })).status, 400);
+  assert.equal((await app.send('GET', PATH)).status, 404);
+  const whole = await app.send('POST', '/v1/batch', { body: operation('\u00ff \\ud83d\\ude00') });
+  assert.match(await whole.text(), /"status":201/);
+});
+
 test('nothing under /v1 is told to whoever has no good token', async () => {
   const app = await setUpApp({
     apps: new Map([

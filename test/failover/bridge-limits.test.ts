@@ -6,6 +6,7 @@ import { after, before, test } from 'node:test';
 import { makeToken } from '../support/app.ts';
 import { type BridgeProcess, startBridgeProcess } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
+import { type RawReply, sendRaw } from '../support/raw-http.ts';
 import { makeId } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
@@ -129,6 +130,37 @@ test('connections over the limit are closed at once, those that are open go on, 
   }, 'new connections are taken again');
   assert.equal((await bridge.client.put(makeId(), { version: 1, base: null })).status, 201);
   agent.destroy();
+});
+
+test('with all places taken health is still answered, and everybody else is told to come again', async () => {
+  await using bridge = await startBridgeProcess({
+    nodes: [node.port],
+    env: { ...ENV, MAX_CONNECTIONS: '4' },
+  });
+  const shedSoFar = async (): Promise<number> => {
+    const text = await (await bridge.admin('GET', '/metrics')).text();
+    return Number(/memsession_shed_total\{reason="connections"\} (\d+)/.exec(text)?.[1]);
+  };
+  const ask = (path: string): Promise<RawReply> =>
+    sendRaw(bridge.url, `GET ${path} HTTP/1.1\r\nHost: bridge\r\n\r\n`, 5_000);
+  using crowd = new Crowd();
+  await crowd.join(bridge.url, 4, () => 'GET /healthz HTTP/1.1\r\nHost: bridge\r\n\r\n');
+  const before = await shedSoFar();
+  for (const path of ['/healthz', '/readyz']) {
+    const { statuses, isClosed } = await ask(path);
+    assert.deepEqual([statuses, isClosed], [[200], true], path);
+  }
+  assert.equal(await shedSoFar(), before, 'who only asks for health is not refused');
+  const refused = await ask('/v1/nodes');
+  assert.deepEqual([refused.statuses, refused.isClosed], [[503], true]);
+  assert.match(refused.text, /^retry-after: 1\r$/im);
+  assert.match(refused.text, /"code":"overloaded"/);
+  assert.equal(await shedSoFar(), before + 1);
+  // Who takes up what is left for health and says nothing gives way to who comes after.
+  await crowd.join(bridge.url, 300, () => 'GET /healthz HTTP/1.1\r\n');
+  for (let i = 0; i < 20; i += 1) assert.deepEqual((await ask('/healthz')).statuses, [200]);
+  assert.ok(crowd.open < 50, 'only few are kept waiting');
+  assert.ok((await shedSoFar()) > before + 250);
 });
 
 test('bodies that trickle in hold no more memory than they may', async () => {

@@ -138,6 +138,33 @@ test('a rolling restart under load loses no request', async () => {
   assert.equal(now.filter((pid) => before.includes(pid)).length, 0);
 });
 
+test('what is counted never falls and never leaps while workers come and go', async () => {
+  await using bridge = await startBridgeProcess({
+    nodes: nodes.map(({ port }) => port),
+    env: { WORKERS: '2', STOP_WAIT_MS: '1500', ...PATIENT },
+  });
+  for (let i = 0; i < 200; i += 1) await bridge.client.get(makeId());
+  await waitUntil(async () => (await metricOf(bridge, GETS)) === 200, 'all are counted');
+  const seen = new Set<number>();
+  const isDone = (msg: string): boolean => bridge.log.some((line) => line.msg === msg);
+  bridge.signal('SIGUSR2');
+  await waitUntil(async () => {
+    seen.add(await metricOf(bridge, GETS));
+    return isDone('all workers were replaced');
+  }, 'all were replaced');
+  const [pid = 0] = await workerPids(bridge.pid);
+  // A worker that stands still does not answer, and goes on when it does.
+  process.kill(pid, 'SIGSTOP');
+  for (let i = 0; i < 3; i += 1) seen.add(await metricOf(bridge, GETS));
+  process.kill(pid, 'SIGKILL');
+  await waitUntil(async () => {
+    seen.add(await metricOf(bridge, GETS));
+    return (await overviewOf(bridge)).crashes === 1;
+  }, 'the death was noticed');
+  seen.add(await metricOf(bridge, GETS));
+  assert.deepEqual([...seen], [200]);
+});
+
 test('when a new release cannot start, the old workers stay', async () => {
   const release = await mkdtemp(fileURLToPath(new URL('../../node_modules/.bridge-', import.meta.url)));
   const bridgeFolder = fileURLToPath(new URL('../../packages/bridge/', import.meta.url));

@@ -5,8 +5,10 @@ import { encodeFrame, MAGIC, OPCODES, STATUSES } from '../../packages/bridge/src
 import type { NodeError } from '../../packages/bridge/src/node.ts';
 import { startFake } from '../support/fake-server.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
+import { startMemcached } from '../support/memcached.ts';
 import { newItem, openNode, SLACK_MS, startEmbedded, TIMEOUT_MS } from '../support/nodes.ts';
 import { countOutcomes, isKind } from '../support/outcomes.ts';
+import { sendRaw } from '../support/raw-http.ts';
 import { waitUntil } from '../support/wait.ts';
 
 for (const [title, fault, kinds] of [
@@ -221,3 +223,43 @@ function statFrame(opaque: number, name: string): Buffer {
   const [key, value] = [Buffer.from(name), Buffer.from('1')];
   return encodeFrame({ magic: MAGIC.response, opcode: OPCODES.stat, opaque, key, value });
 }
+
+test('fifty sessions on connections that break off at any byte: each read gets its own record or none', async () => {
+  await using memcached = await startMemcached();
+  await using proxy = await startFaultProxy({ targetPort: memcached.port });
+  const keys = Array.from({ length: 50 }, (_, index) => `user-${index}`);
+  const recordOf = (key: string): Buffer => Buffer.from(`${key};`.repeat(40 + key.length));
+  {
+    await using direct = openNode(memcached, { timeoutMs: 5_000 });
+    for (const key of keys) await direct.it.add(key, { version: 1, value: recordOf(key), ttlSeconds: 60 });
+  }
+  await using node = openNode({ host: '127.0.0.1', port: proxy.port });
+  const own = { read: 0, failed: 0 };
+  for (let round = 0; round < 40; round += 1) {
+    // Each connection ends somewhere else: in a header, in a key, in a record, between two answers.
+    proxy.poison('down', { limitBytes: 500 + round * 211, sliceBytes: 1 + (round % 97) });
+    await Promise.all(
+      keys.map(async (key) => {
+        const item = await node.it.gets(key).catch(() => undefined);
+        if (item === undefined) own.failed += 1;
+        else {
+          own.read += 1;
+          assert.deepEqual(item?.value, recordOf(key), key);
+        }
+      }),
+    );
+  }
+  assert.ok(own.read > 100 && own.failed > 100, JSON.stringify(own));
+});
+
+test('a node that is started as the page says does not understand text that is smuggled to it', async () => {
+  await using memcached = await startMemcached();
+  for (const text of [
+    'stats\r\n',
+    'set a 0 0 1\r\nx\r\n',
+    'POST / HTTP/1.1\r\nstats cachedump 1 0\r\n\r\n',
+  ]) {
+    const { text: answer } = await sendRaw(`http://${memcached.host}:${memcached.port}`, text);
+    assert.equal(answer, '', text);
+  }
+});

@@ -15,6 +15,8 @@ export interface Login {
 
 export interface SaslMemcached extends AsyncDisposable {
   readonly memcached: Memcached;
+  /** Lets in these users from now on, and no others. Who has logged in stays so. */
+  allow(logins: readonly Login[]): void;
 }
 
 /**
@@ -26,7 +28,8 @@ export async function startSaslMemcached(login: Login): Promise<SaslMemcached> {
   const socketPath = join(directory, 'mux');
   const config = `mech_list: plain\npwcheck_method: saslauthd\nsaslauthd_path: ${socketPath}\n`;
   writeFileSync(join(directory, 'memcached.conf'), config);
-  const daemon = createServer((socket) => answer(socket, login)).listen(socketPath);
+  let logins: readonly Login[] = [login];
+  const daemon = createServer((socket) => answer(socket, logins)).listen(socketPath);
   await once(daemon, 'listening');
   // memcached gives up root, and must still come in.
   chmodSync(directory, 0o755);
@@ -34,6 +37,7 @@ export async function startSaslMemcached(login: Login): Promise<SaslMemcached> {
   const memcached = await startMemcached({ flags: ['-S'], env: { SASL_CONF_PATH: directory } });
   return {
     memcached,
+    allow: (others) => (logins = others),
     async [Symbol.asyncDispose]() {
       await memcached.kill();
       daemon.close();
@@ -43,14 +47,16 @@ export async function startSaslMemcached(login: Login): Promise<SaslMemcached> {
 }
 
 /** The daemon's protocol: four strings, each after its length in two bytes; one string comes back. */
-function answer(socket: Socket, login: Login): void {
+function answer(socket: Socket, logins: readonly Login[]): void {
   let received = Buffer.alloc(0);
   socket.on('error', () => {});
   socket.on('data', (chunk: Buffer) => {
     received = Buffer.concat([received, chunk]);
     const strings = readStrings(received);
     if (strings.length < 4) return;
-    const isRight = strings[0] === login.username && strings[1] === login.password;
+    const isRight = logins.some(
+      ({ username, password }) => strings[0] === username && strings[1] === password,
+    );
     const verdict = Buffer.from(isRight ? 'OK' : 'NO');
     socket.end(Buffer.concat([Buffer.from([0, verdict.length]), verdict]));
   });

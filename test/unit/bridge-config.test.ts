@@ -103,6 +103,46 @@ test('what may stand in flags or a file that cannot be read is not called missin
   assert.equal(problemsOf({ args: ['--config', '/nope'], env: {} }).length, 1);
 });
 
+test('a setting that is wrong at its source has one problem, and not a second one that follows from it', () => {
+  const env = { MEMCACHED_NODES: 'a:1,b:1', BRIDGE_SECRET_FILE: '/nowhere' };
+  assert.deepEqual(problemsOf({ env }).length, 1, problemsOf({ env }).join('\n'));
+  const files = { 'c.json': '{ "MEMCACHED_NODES": {}, "COPIES": null, "PORT": [] }' };
+  const problems = problemsOf({ args: ['--config', 'c.json'], env: { BRIDGE_SECRET: SECRET }, files });
+  assert.equal(problems.length, 3, problems.join('\n'));
+});
+
+test('of flags too every problem is named at once, without what they were given', () => {
+  const args = [
+    '--nods',
+    'private',
+    '--bogus=private',
+    '--port',
+    'x',
+    '--copies',
+    '99',
+    '--check=private',
+    'private',
+  ];
+  const problems = problemsOf({ args: [...args, '--host'] });
+  const named = ['--nods', '--bogus', '--port', '--copies', '--check', '--host'];
+  for (const name of named) assert.equal(problems.filter((each) => each.includes(name)).length, 1, name);
+  assert.equal(problems.length, named.length + 1);
+  assert.ok(!problems.join().includes('private'), problems.join('\n'));
+  const forgotten = problemsOf({ args: ['--host', '--port', '80', '--workers', '-1'] });
+  assert.deepEqual(
+    forgotten.map((each) => each.split(':')[0]),
+    ['--host', '--workers'],
+  );
+  assert.equal(
+    configOf({ args: ['--memcached-username=-u', '--memcached-password=-p'] }).memcached?.username,
+    '-u',
+  );
+});
+
+test('a command behind the flags is told where it belongs', () => {
+  assert.match(problemsOf({ args: ['--nodes', 'a:1', 'check'] }).join(), /"check".*first/);
+});
+
 test('without nodes the fix is told, and two kinds of nodes are too many', () => {
   assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET } }).length, 1);
   assert.equal(problemsOf({ env: { ...ENV, EMBEDDED: '3' } }).length, 1);
@@ -126,7 +166,7 @@ test('a secret may stand in a file of its own, but not in both places', () => {
     [SECRET],
   );
   assert.equal(problemsOf({ env: { ...ENV, BRIDGE_SECRET_FILE: '/run/secrets/bridge' }, files }).length, 1);
-  assert.equal(problemsOf({ env: { ...env, BRIDGE_SECRET_FILE: '/nowhere' } }).length, 2);
+  assert.equal(problemsOf({ env: { ...env, BRIDGE_SECRET_FILE: '/nowhere' } }).length, 1);
 });
 
 test('two secrets and two admin tokens may be in force at once', () => {

@@ -4,6 +4,7 @@ import {
   findRenumbering,
   type NodeList,
   parseNodeAddresses,
+  parseNodeLines,
   parseNodesFile,
 } from '../../packages/bridge/src/node-list.ts';
 
@@ -41,6 +42,39 @@ test('an empty list and one with nobody left are refused', () => {
   for (const text of ['', '\n# nobody\n', 'removed\n']) assert.equal(parseNodesFile(text).ok, false, text);
 });
 
+test('one address in two spellings is one node', () => {
+  for (const [one, other] of [
+    ['Cache-0.local:1', 'cache-0.LOCAL:1'],
+    ['[::1]', '[0:0:0:0:0:0:0:1]:11211'],
+    ['[FD00::4]:7', '[fd00:0:0::0004]:07'],
+    ['10.0.0.1:011211', '10.0.0.1'],
+  ])
+    assert.equal(parseNodesFile(`${one}\n${other}`).ok, false, `${one} ${other}`);
+});
+
+test('a state that is misspelt is not taken for the name of a host', () => {
+  for (const word of ['Removed', 'remove', 'REMOVED', 'drain', 'drained', 'draining', 'active', 'Drain'])
+    assert.equal(parseNodesFile(`a:1\n${word}`).ok, false, word);
+  for (const zone of ['[1::2::3]', '[::1', '[a]', '[1.2.3.4]'])
+    assert.equal(parseNodesFile(`a:1\n${zone}`).ok, false, zone);
+  assert.ok(parseNodesFile('a:1\nactive:11211\n[fe80::1%eth0]').ok);
+});
+
+test('of entries that are given one by one, each is one node', () => {
+  for (const text of ['', ' ', '# a comment', 'b:2\nc:3', 'b:2\r\nc:3', 'b:2 # the second'])
+    assert.equal(parseNodeLines(['a:1', text, 'd:4']).ok, false, JSON.stringify(text));
+  const nodes = list(parseNodeLines(['a:1', ' b:2 drain ', 'removed', 'd:4']));
+  assert.deepEqual(
+    nodes.map(({ index, state }) => [index, state]),
+    [
+      [0, 'active'],
+      [1, 'draining'],
+      [2, 'removed'],
+      [3, 'active'],
+    ],
+  );
+});
+
 test('nodes may be appended, drained, removed and moved to another address', () => {
   const current = list(parseNodesFile('a:1\nb:2\n'));
   for (const next of ['a:1\nb:2\nc:3', 'a:1 drain\nb:2', 'a:1\nremoved', 'a:9\nb:2']) {
@@ -53,6 +87,17 @@ test('what would let refs point to other nodes is refused', () => {
   for (const next of ['b:2\na:1\nremoved', 'a:1\nb:2', 'a:1\nb:2\nc:3', 'a:1']) {
     assert.notDeepEqual(findRenumbering(current, list(parseNodesFile(next))), [], next);
   }
+});
+
+test('a node that is out of its place in a file is named with its line', () => {
+  const current = list(parseNodesFile('a:1\nb:2\nremoved\n'));
+  const next = parseNodesFile('# the nodes\nb:2\n\na:1\nc:3\n');
+  assert.ok(next.ok);
+  const problems = findRenumbering(current, next.nodes, next.places);
+  assert.deepEqual(
+    problems.map((problem) => problem.split(':')[0]),
+    ['line 2', 'line 4', 'line 5'],
+  );
 });
 
 function list(parsed: ReturnType<typeof parseNodesFile>): NodeList {

@@ -1,11 +1,14 @@
 /** Who may use the operator's listener: a token for programs, a short session behind a cookie for the browser. */
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto';
+import type { Logger } from 'pino';
 
 export interface AdminAccessOptions {
   /** Any of them opens. */
   readonly tokens: readonly string[];
   /** Epoch milliseconds. */
   readonly wallClock: () => number;
+  /** Hears of tokens that were refused. */
+  readonly log: Pick<Logger, 'warn'>;
 }
 
 /** Ends a browser's session when it was not used for so long, milliseconds. */
@@ -13,6 +16,8 @@ const IDLE_MS = 1_800_000;
 /** And after so long in any case. */
 const LONGEST_MS = 28_800_000;
 const MOST_SESSIONS = 100;
+/** Whoever guesses does it by the thousand, milliseconds. */
+const LOG_EVERY_MS = 1_000;
 
 interface Session {
   readonly endsAt: number;
@@ -25,17 +30,26 @@ export class AdminAccess {
   readonly #wallClock: () => number;
   /** By the hash of the cookie's value. */
   readonly #sessions: Map<string, Session> = new Map();
+  readonly #log: Pick<Logger, 'warn'>;
+  /** Tokens refused since the last line about them. */
+  #refused = 0;
+  #toldAt = Number.NEGATIVE_INFINITY;
 
-  constructor({ tokens, wallClock }: AdminAccessOptions) {
+  constructor({ tokens, wallClock, log }: AdminAccessOptions) {
     this.#digests = tokens.map(digest);
     this.#wallClock = wallClock;
+    this.#log = log;
   }
 
-  /** Whether the token is one of those that open. Takes as long for any token. */
+  /**
+   * Whether the token is one of those that open. Takes as long for any token. One that is refused is logged and
+   * slows nothing down: nobody guesses 32 bytes, but anybody could keep operators out that way.
+   */
   isToken(token: string): boolean {
     const given = digest(token);
     let isKnown = false;
     for (const known of this.#digests) isKnown = timingSafeEqual(known, given) || isKnown;
+    if (!isKnown) this.#tellRefusal();
     return isKnown;
   }
 
@@ -68,6 +82,15 @@ export class AdminAccess {
 
   close(value: string): void {
     this.#sessions.delete(keyOf(value));
+  }
+
+  #tellRefusal(): void {
+    this.#refused += 1;
+    const now = this.#wallClock();
+    if (now - this.#toldAt < LOG_EVERY_MS) return;
+    this.#log.warn({ refused: this.#refused }, "a token was refused on the operator's listener");
+    this.#toldAt = now;
+    this.#refused = 0;
   }
 }
 

@@ -2,6 +2,7 @@
 import { APP_NAME, parseRef } from '@memsession/client/protocol';
 import { type Context, Hono } from 'hono';
 import { z } from 'zod';
+import { Bodies } from './body.ts';
 import type { Desk } from './desk.ts';
 import { parseJson, respondJson } from './http.ts';
 import type { Changed, ChangeCode, NodeChange, Roster } from './roster.ts';
@@ -28,6 +29,8 @@ export const ADMIN_ERRORS: Readonly<
 
 const DEFAULT_APP = 'default';
 const MOST_BODY_BYTES = 262_144;
+/** Held at once. */
+const MOST_BODIES = 8;
 
 const line = z.string().max(300);
 const replacement = z.strictObject({ nodes: z.array(line).min(1).max(10_000) });
@@ -38,6 +41,7 @@ const removal = z.strictObject({ force: z.boolean().optional() });
 // oxlint-disable-next-line max-lines-per-function -- all routes are meant to be read on one screen
 export function createAdminApi({ desk, roster }: AdminApiOptions): Hono {
   const api = new Hono();
+  const bodies = new Bodies(MOST_BODY_BYTES * MOST_BODIES);
 
   api.get('/overview', async () =>
     respondJson({
@@ -51,13 +55,13 @@ export function createAdminApi({ desk, roster }: AdminApiOptions): Hono {
     respondJson({ ...describeList(roster), nodes: (await desk.refresh()).nodes }),
   );
   api.put('/nodes', async (c) => {
-    const body = await readJson(c, replacement);
+    const body = await readJson(c, bodies, replacement);
     return body === null
       ? refuse('invalid_request', ['Send { "nodes": ["host:port", "host:port drain", "removed", …] }.'])
       : change({ kind: 'replace', lines: body.nodes });
   });
   api.post('/nodes', async (c) => {
-    const body = await readJson(c, addition);
+    const body = await readJson(c, bodies, addition);
     return body === null
       ? refuse('invalid_request', ['Send { "address": "host:port" }.'])
       : change({ kind: 'append', address: body.address });
@@ -65,7 +69,7 @@ export function createAdminApi({ desk, roster }: AdminApiOptions): Hono {
   api.post('/nodes/:index{[0-9]{1,4}}/drain', (c) => change({ kind: 'drain', index: indexOf(c) }));
   api.post('/nodes/:index{[0-9]{1,4}}/activate', (c) => change({ kind: 'activate', index: indexOf(c) }));
   api.post('/nodes/:index{[0-9]{1,4}}/remove', async (c) => {
-    const body = (await readJson(c, removal)) ?? {};
+    const body = (await readJson(c, bodies, removal)) ?? {};
     return change({ kind: 'remove', index: indexOf(c), isForced: body.force === true });
   });
   api.get('/route', async (c) => {
@@ -102,10 +106,10 @@ function indexOf(c: Context): number {
   return Number(c.req.param('index'));
 }
 
-async function readJson<T>(c: Context, schema: z.ZodType<T>): Promise<T | null> {
-  if (Number(c.req.header('content-length') ?? 0) > MOST_BODY_BYTES) return null;
-  const text = await c.req.text();
-  if (text.length > MOST_BODY_BYTES) return null;
-  const parsed = schema.safeParse(parseJson(text));
-  return parsed.success ? parsed.data : null;
+/** What the body holds; null when it is not that, or not all of it may be read. */
+async function readJson<T>(c: Context, bodies: Bodies, schema: z.ZodType<T>): Promise<T | null> {
+  const parsed = await bodies.read(c.req.raw, MOST_BODY_BYTES, (body) =>
+    schema.safeParseAsync(parseJson(body.toString('utf8'))),
+  );
+  return typeof parsed !== 'string' && parsed.success ? parsed.data : null;
 }

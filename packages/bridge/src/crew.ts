@@ -7,8 +7,10 @@ import type { NodeList } from './node-list.ts';
 export interface Crew {
   /** Those that serve now. */
   members(): readonly Member[];
-  /** Counters of those that have ended, so that sums never fall. */
-  retired(): readonly MetricJson[];
+  /** Those that finish what they have begun; they still count. */
+  leaving(): readonly Member[];
+  /** Counters of those that have ended. Taken at the same moment as the others, no sum of all ever falls. */
+  retired(): readonly (readonly MetricJson[])[];
   /** How many ended without being told to. */
   readonly crashes: number;
   /** Gives all, and those to come, another node list. It was checked before. */

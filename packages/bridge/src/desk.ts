@@ -3,8 +3,8 @@ import type { Logger } from 'pino';
 import type { Crew } from './crew.ts';
 import { DeskMetrics } from './desk-metrics.ts';
 import type { Transition } from './health.ts';
-import type { Look, NodeLook, Route, RouteQuestion } from './member.ts';
-import { formatMetrics, sumMetrics } from './metric-sums.ts';
+import type { Look, MetricJson, NodeLook, Route, RouteQuestion } from './member.ts';
+import { formatMetrics, keepCounters, sumMetrics } from './metric-sums.ts';
 import { type NodeFacts, readFacts } from './node-facts.ts';
 import type { Clock } from './node.ts';
 import {
@@ -129,11 +129,10 @@ export class Desk {
 
   /** All metrics in the text format of Prometheus. */
   async formatMetrics(): Promise<string> {
-    const { crew } = this.#options;
-    const looks = await this.#look();
-    this.#metrics.update(this.#makeOverview(looks), crew);
+    const { looks, counted } = await this.#look();
+    this.#metrics.update(this.#makeOverview(looks), this.#options.crew);
     const own = await this.#metrics.registry.getMetricsAsJSON();
-    return formatMetrics([...looks.map(({ metrics }) => metrics), crew.retired(), own]);
+    return formatMetrics([...counted, own]);
   }
 
   /** Where a session is looked for. Rejects with a TypeError when the ref is none. */
@@ -145,17 +144,15 @@ export class Desk {
 
   /** The view of the whole as it is now; the last second's belongs to who watches. */
   async refresh(): Promise<Overview> {
-    this.#overview = this.#makeOverview(await this.#look());
+    this.#overview = this.#makeOverview((await this.#look()).looks);
     return this.#overview;
   }
 
   /** Collects once, now. */
   async tick(): Promise<void> {
-    const { crew, wallClock } = this.#options;
-    const looks = await this.#look();
+    const { looks, counted } = await this.#look();
+    const totals = readTotals(await sumMetrics(counted), this.#options.wallClock());
     await this.#askNodes();
-    const metrics = await sumMetrics([...looks.map((look) => look.metrics), crew.retired()]);
-    const totals = readTotals(metrics, wallClock());
     const sample = this.#totals === null ? null : compare(this.#totals, totals);
     this.#totals = totals;
     if (sample !== null) this.#samples.push(sample);
@@ -183,9 +180,16 @@ export class Desk {
     });
   }
 
-  async #look(): Promise<Look[]> {
-    const looks = await Promise.allSettled(this.#options.crew.members().map((member) => member.look()));
-    return looks.flatMap((look) => (look.status === 'fulfilled' ? look.value : []));
+  /** How the processes are, and everything that is counted: whoever does not answer counts as before. */
+  async #look(): Promise<{ looks: Look[]; counted: (readonly MetricJson[])[] }> {
+    const { crew } = this.#options;
+    // Taken at one moment: a process that ends meanwhile would be counted twice, or not at all.
+    const [members, leaving, retired] = [crew.members(), crew.leaving(), crew.retired()];
+    const all = [...members, ...leaving];
+    const answers = await Promise.all(all.map((member) => member.look().catch(() => null)));
+    const counted = all.map((member, i) => answers[i]?.metrics ?? keepCounters(member.lastMetrics));
+    const looks = answers.slice(0, members.length).filter((look) => look !== null);
+    return { looks, counted: [...counted, ...retired] };
   }
 
   async #askNodes(): Promise<void> {

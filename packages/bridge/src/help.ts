@@ -1,5 +1,5 @@
 /** What --help shows: everything somebody needs to run the bridge for the first time. Pure. */
-import { SWITCHES } from './setting-texts.ts';
+import { SWITCHES } from './setting-flags.ts';
 import { type Setting, SETTING_NAMES, SETTINGS } from './settings.ts';
 
 const COMMANDS: readonly (readonly [string, string])[] = [

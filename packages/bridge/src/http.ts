@@ -1,5 +1,5 @@
 /** Between HTTP and operations: reads fields from headers and bodies, writes answers. */
-import { isAscii } from 'node:buffer';
+import { isAscii, isUtf8 } from 'node:buffer';
 import { formatEtag, HEADERS, LIMITS, parseEtag } from '@memsession/client/protocol';
 import { type Answered, failure, RETRY_AFTER_SECONDS } from './answer.ts';
 import type { BodyRefusal } from './body.ts';
@@ -21,7 +21,7 @@ export function readEtag(header: Header, name: string): number | string | undefi
 
 /** The operations of a batch, not yet checked one by one, or why it is none. */
 export function parseBatch(body: Buffer): readonly unknown[] | Refusal {
-  const parsed = parseJson(body.toString('utf8'));
+  const parsed = isUtf8(body) ? parseJson(body.toString('utf8')) : undefined;
   if (parsed === undefined) return { field: 'body', problem: 'is not JSON', isTooLarge: false };
   const operations =
     typeof parsed === 'object' && parsed !== null && 'operations' in parsed ? parsed.operations : null;

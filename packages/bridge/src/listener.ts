@@ -1,10 +1,14 @@
 /** An HTTP server that cuts off whoever is too slow, sheds what is too much, and ends in order. */
 import { once } from 'node:events';
 import type { Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import type { AddressInfo, Socket } from 'node:net';
+import { PATHS } from '@memsession/client/protocol';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import type { Logger } from 'pino';
-import { SETTINGS } from './settings.ts';
+import { failure } from './answer.ts';
+import { Connections } from './connections.ts';
+import { respond } from './http.ts';
+import { type SettingName, SETTINGS } from './settings.ts';
 
 export interface ListenerOptions {
   readonly fetch: (request: Request) => Response | Promise<Response>;
@@ -14,9 +18,9 @@ export interface ListenerOptions {
   /** Which setting the port comes from, for messages. */
   readonly setting: 'port' | 'adminPort';
   readonly log: Logger;
-  /** More are closed as soon as they come. */
-  readonly maxConnections?: number;
-  /** Called for each connection that was closed because there were too many. */
+  /** On those that come beyond it health is answered, everything else with 503; then they are closed. */
+  readonly maxConnections: number;
+  /** Called for each connection that was not served because there were too many. */
   readonly onConnectionRefused?: () => void;
   /** How long an idle connection stays open, milliseconds. */
   readonly keepAliveMs?: number;
@@ -35,26 +39,32 @@ const MOST_HEADER_BYTES = 16_384;
 /** Accepting fails by the thousand when it fails. */
 const LOG_EVERY_MS = 1_000;
 
+/** Whoever watches over the process must not take a crowd for its death. */
+const HEALTH_PATHS: ReadonlySet<string> = new Set([PATHS.health, PATHS.ready]);
+
+/**
+ * The one spelling that a path may have. What parses URLs undoes dots, doubled slashes and encoded letters; a balancer
+ * that keeps some paths from the outside does not, and must see the same path as we do.
+ */
+const PLAIN_TARGET = /^(?:\/[\w-][\w.-]*)*\/?(?:\?[^#]*)?$/;
+
 /** A server that listens. */
 export class Listener {
   readonly #server: Server;
   readonly #host: string;
-  /** Counted here: asking the server for it would take a system call for each answer. */
-  #connections = 0;
+  readonly #connections: Connections;
 
-  private constructor(server: Server, host: string) {
+  private constructor(server: Server, connections: Connections, host: string) {
     this.#server = server;
+    this.#connections = connections;
     this.#host = host;
-    server.on('connection', (socket) => {
-      this.#connections += 1;
-      socket.once('close', () => (this.#connections -= 1));
-    });
   }
 
   /** Rejects when the port is taken. */
   static async start(options: ListenerOptions): Promise<Listener> {
-    const server = makeServer(options);
-    const listener = new Listener(server, options.host);
+    const connections = new Connections(options.maxConnections, () => options.onConnectionRefused?.());
+    const server = makeServer(options, connections);
+    const listener = new Listener(server, connections, options.host);
     server.listen(options.port, options.host);
     try {
       await once(server, 'listening');
@@ -66,7 +76,7 @@ export class Listener {
   }
 
   get connections(): number {
-    return this.#connections;
+    return this.#connections.open;
   }
 
   /** Where it is reached from this machine. */
@@ -92,8 +102,7 @@ export class Listener {
   }
 }
 
-function makeServer(options: ListenerOptions): Server {
-  const { fetch, onConnectionRefused } = options;
+function makeServer(options: ListenerOptions, connections: Connections): Server {
   const serverOptions = {
     headersTimeout: HEADERS_TIMEOUT_MS,
     requestTimeout: REQUEST_TIMEOUT_MS,
@@ -105,19 +114,45 @@ function makeServer(options: ListenerOptions): Server {
     optimizeEmptyRequests: true,
   };
   // createAdaptorServer makes a plain HTTP/1.1 server unless it is given another createServer.
-  const server = createAdaptorServer({ fetch, serverOptions }) as Server;
+  const server = createAdaptorServer({ fetch: serve, serverOptions }) as Server;
   server.timeout = options.stallMs ?? STALL_MS;
-  if (options.maxConnections !== undefined) server.maxConnections = options.maxConnections;
-  server.on('drop', () => onConnectionRefused?.());
+  server.on('connection', (socket) => connections.add(socket));
   return server;
+
+  // The adaptor passes what Node.js made of the request as the second value; over HTTP/1.1 that is this.
+  function serve(request: Request, env: unknown): Response | Promise<Response> {
+    const { socket, url = '' } = (env as HttpBindings).incoming;
+    if (connections.isSpare(socket)) return serveSpare(request, socket);
+    return PLAIN_TARGET.test(url) ? options.fetch(request) : respond(failure('no_route'));
+  }
+
+  /** The one answer on a connection beyond the limit. */
+  async function serveSpare(request: Request, socket: Socket): Promise<Response> {
+    const isHealth = HEALTH_PATHS.has(new URL(request.url).pathname);
+    if (isHealth) connections.serveSpare(socket);
+    const response = isHealth ? await options.fetch(request) : respond(failure('overloaded'));
+    response.headers.set('Connection', 'close');
+    return response;
+  }
 }
 
-/** A port that is taken is what goes wrong most; the other failures speak for themselves. */
+/** Codes of failures that an address is to blame for. */
+const NO_ADDRESS: ReadonlySet<unknown> = new Set(['EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN', 'EINVAL']);
+
+/** Names the setting where one is at fault; the other failures speak for themselves. */
 function explain(error: unknown, { host, port, setting }: ListenerOptions): unknown {
-  if (!(error instanceof Error) || !('code' in error) || error.code !== 'EADDRINUSE') return error;
-  const { env, flag } = SETTINGS[setting];
-  const text = `${env} (--${flag}): ${port} is taken on ${host}; choose another or end what listens there`;
-  return new Error(text, { cause: error });
+  if (!(error instanceof Error) || !('code' in error)) return error;
+  const complain = (name: SettingName, problem: string): Error => {
+    const { env, flag } = SETTINGS[name];
+    return new Error(`${env} (--${flag}): ${problem}`, { cause: error });
+  };
+  if (error.code === 'EADDRINUSE')
+    return complain(setting, `${port} is taken on ${host}; choose another or end what listens there`);
+  if (error.code === 'EACCES')
+    return complain(setting, `${port} may not be opened by this user; choose one from 1024 on`);
+  if (!NO_ADDRESS.has(error.code)) return error;
+  const fix = 'use one of its own, 127.0.0.1, or 0.0.0.0 for all';
+  return complain(setting === 'port' ? 'host' : 'adminHost', `${host} is no address of this machine; ${fix}`);
 }
 
 /** Out of file descriptors, accepting fails; that must not end the process, and passes. */

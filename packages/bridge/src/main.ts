@@ -5,6 +5,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { type Command, parseCommand } from './command-line.ts';
 import { type Config, type ConfigSources, findConfigWarnings, parseConfig, printSettings } from './config.ts';
+import { SPARE_CONNECTIONS } from './connections.ts';
 import { formatHelp } from './help.ts';
 import { createLog } from './log.ts';
 import { checkNodes, tellChecks } from './node-check.ts';
@@ -14,8 +15,8 @@ import { startService } from './service.ts';
 import { VERSION } from './version.ts';
 import { runWorkerProcess } from './worker-process.ts';
 
-/** Files that are kept free for nodes, logs and what the system opens. */
-const RESERVED_FILES = 128;
+/** Files kept free for operators, logs and what the system opens; each of the two listeners has spare places. */
+const RESERVED_FILES = 128 + 2 * SPARE_CONNECTIONS;
 
 type Signal = 'SIGTERM' | 'SIGINT' | 'SIGHUP' | 'SIGUSR2';
 
@@ -117,8 +118,8 @@ async function askBridge({
 }
 
 function readToken(): string {
-  const file = process.env['ADMIN_TOKEN_FILE'] ?? '';
-  return process.env['ADMIN_TOKEN'] ?? (file === '' ? '' : readFileSync(file, 'utf8').trim());
+  const { ADMIN_TOKEN: token = '', ADMIN_TOKEN_FILE: file = '' } = process.env;
+  return token === '' && file !== '' ? readFileSync(file, 'utf8') : token;
 }
 
 /** Fewer connections than files can be open, so that those to the nodes always can. */

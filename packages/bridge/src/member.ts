@@ -67,6 +67,8 @@ export interface RouteQuestion {
 /** One process of the bridge. Every call rejects when it cannot be reached. */
 export interface Member {
   readonly id: number;
+  /** What it had counted when it was last asked; for when it does not answer. */
+  readonly lastMetrics: readonly MetricJson[];
   look(): Promise<Look>;
   /** Asks every node that can be used. */
   facts(): Promise<readonly RawFacts[]>;

@@ -66,6 +66,9 @@ const put = z.strictObject({
 const touch = z.strictObject({ method: z.literal('TOUCH'), ref, ttl });
 const remove = z.strictObject({ method: z.literal('DELETE'), ref, ttl });
 
+/** What text becomes that is none. */
+const REPLACEMENT = Buffer.from('\ufffd');
+
 const UNKNOWN_METHOD = { error: 'must be GET, PUT, TOUCH or DELETE' };
 
 /** What a batch may hold, and the parts of single requests, for whoever describes the interface. */
@@ -87,12 +90,17 @@ export function parseOperation(raw: unknown, maxRecordBytes: number): ParsedOper
   const parsed = anyOperation.safeParse(raw);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
-    const isUnknown = issue?.code === 'unrecognized_keys';
-    const field = isUnknown ? issue.keys.join(', ') : (issue?.path.join('.') ?? '');
-    return refuse(
-      field === '' ? 'operation' : field,
-      isUnknown ? 'is not used by this method' : (issue?.message ?? ''),
-    );
+    if (issue?.code === 'unrecognized_keys') {
+      // What is no field at all is not repeated: it may be an id, or a record that stands in the wrong place.
+      const known = issue.keys.filter(
+        (key) => Object.hasOwn(put.shape, key) || Object.hasOwn(get.shape, key),
+      );
+      return known.length > 0
+        ? refuse(known.join(', '), 'is not used by this method')
+        : refuse('operation', 'has a field that does not exist');
+    }
+    const field = issue?.path.join('.') ?? '';
+    return refuse(field === '' ? 'operation' : field, issue?.message ?? '');
   }
   const { data } = parsed;
   const target = parseRef(data.ref);
@@ -114,7 +122,8 @@ function parsePut(data: PutFields, target: SessionRef, maxRecordBytes: number): 
   const base = data.ifMatch ?? null;
   if (base !== null && data.version <= base)
     return refuse('version', 'must be higher than the one it replaces');
-  const body = typeof data.record === 'string' ? Buffer.from(data.record, 'utf8') : data.record;
+  const body = typeof data.record === 'string' ? encode(data.record) : data.record;
+  if (body === null) return refuse('record', 'must be text');
   if (body.length > maxRecordBytes) {
     return {
       ok: false,
@@ -125,6 +134,12 @@ function parsePut(data: PutFields, target: SessionRef, maxRecordBytes: number): 
   }
   const fields = { version: data.version, base, ttlSeconds: data.ttl, record: body };
   return { ok: true, operation: { method: 'PUT', ref: target, ...fields } };
+}
+
+/** Null for half a surrogate pair: it has no bytes, and something else would be stored than was sent. */
+function encode(text: string): Buffer | null {
+  const bytes = Buffer.from(text, 'utf8');
+  return bytes.includes(REPLACEMENT) && bytes.toString('utf8') !== text ? null : bytes;
 }
 
 type PutFields = Extract<z.infer<typeof anyOperation>, { method: 'PUT' }>;

@@ -39,7 +39,7 @@ export class Primary implements Crew {
   readonly #workers: Set<WorkerHandle> = new Set();
   /** What a worker that starts now is told. */
   #config: Config;
-  #retired: readonly MetricJson[] = [];
+  #retired: readonly (readonly MetricJson[])[] = [];
   #crashes = 0;
   #shortLives = 0;
   #url = '';
@@ -79,7 +79,11 @@ export class Primary implements Crew {
     return [...this.#workers].filter((worker) => worker.isServing);
   }
 
-  retired(): readonly MetricJson[] {
+  leaving(): readonly Member[] {
+    return [...this.#workers].filter((worker) => worker.hasServed && !worker.isServing);
+  }
+
+  retired(): readonly (readonly MetricJson[])[] {
     return this.#retired;
   }
 
@@ -136,7 +140,7 @@ export class Primary implements Crew {
       clock: systemClock,
       config: this.#config,
       onTransition: (of, transition) => this.#changed(of, transition),
-      onExit: (of) => void this.#exited(of),
+      onExit: (of) => this.#exited(of),
     });
     this.#workers.add(worker);
     return worker;
@@ -154,10 +158,11 @@ export class Primary implements Crew {
     }
   }
 
-  async #exited(worker: WorkerHandle): Promise<void> {
+  #exited(worker: WorkerHandle): void {
     this.#workers.delete(worker);
+    this.#retired = [...this.#retired, keepCounters(worker.lastMetrics)];
+    void this.#addUpRetired();
     this.#control.desk.forget(worker.id);
-    this.#retired = await sumMetrics([this.#retired, keepCounters(worker.lastMetrics)]);
     // A successor that does not come to serve is the business of whoever started it.
     const isTrial = !worker.hasServed && this.#restart !== null;
     if (worker.isStopping || this.#isStopping || isTrial) return;
@@ -170,6 +175,14 @@ export class Primary implements Crew {
     systemClock.after(pauseMs, () => {
       if (!this.#isStopping) this.#fork();
     });
+  }
+
+  /** So that there is one list however many have ended. */
+  async #addUpRetired(): Promise<void> {
+    const lists = this.#retired;
+    const sum = await sumMetrics(lists);
+    // Those that have ended meanwhile stand behind them.
+    if (this.#retired[0] === lists[0]) this.#retired = [sum, ...this.#retired.slice(lists.length)];
   }
 
   #tellWarnings(): void {

@@ -5,6 +5,7 @@ import {
   formatAddress,
   type NodeEntry,
   type NodeList,
+  parseNodeLines,
   parseNodesFile,
 } from './node-list.ts';
 
@@ -75,14 +76,14 @@ export class Roster {
   /** Takes the text of the file; returns why not, each problem with its line. */
   take(text: string): string[] {
     const parsed = parseNodesFile(text);
-    return parsed.ok ? this.#put(parsed.nodes) : parsed.problems;
+    return parsed.ok ? this.#put(parsed.nodes, parsed.places) : parsed.problems;
   }
 
   /** Takes a change that an operator asked for. */
   async change(change: NodeChange): Promise<Changed> {
     const obstacle = this.#findObstacle(change);
     if (obstacle !== null) return obstacle;
-    const parsed = parseNodesFile(this.#linesAfter(change).join('\n'));
+    const parsed = parseNodeLines(this.#linesAfter(change));
     if (!parsed.ok) return { ok: false, code: 'refused', problems: parsed.problems };
     if (this.source.kind === 'file') {
       const problems = [`The node list comes from ${this.source.path}: change it there, it is read at once.`];
@@ -96,7 +97,11 @@ export class Roster {
   }
 
   #findObstacle(change: NodeChange): Changed | null {
-    if (change.kind === 'append' || change.kind === 'replace') return null;
+    if (change.kind === 'replace') return null;
+    if (change.kind === 'append') {
+      const isAddress = !/\s/.test(change.address.trim()) && change.address.trim() !== 'removed';
+      return isAddress ? null : { ok: false, code: 'refused', problems: ['Give one address, "host:port".'] };
+    }
     const entry = this.#list[change.index];
     if (entry === undefined || entry.state === 'removed') {
       return { ok: false, code: 'no_such_node', problems: [`There is no node ${change.index}.`] };
@@ -135,8 +140,8 @@ export class Roster {
     return `The address of node ${index} is not in a network that nodes may be taken from (${fix}).`;
   }
 
-  #put(next: NodeList): string[] {
-    const problems = findRenumbering(this.#list, next);
+  #put(next: NodeList, places: readonly string[] = []): string[] {
+    const problems = findRenumbering(this.#list, next, places);
     if (problems.length > 0) return problems;
     const told = describeChanges(this.#list, next);
     this.#list = next;

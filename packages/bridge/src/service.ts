@@ -74,7 +74,11 @@ class CrewOfOne implements Crew {
     return this.worker === null ? [] : [this.worker];
   }
 
-  retired(): readonly MetricJson[] {
+  leaving(): readonly Worker[] {
+    return [];
+  }
+
+  retired(): readonly (readonly MetricJson[])[] {
     return [];
   }
 

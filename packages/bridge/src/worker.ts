@@ -10,7 +10,7 @@ import { Gate } from './gate.ts';
 import type { Transition } from './health.ts';
 import { LagMeter } from './lag.ts';
 import { Listener } from './listener.ts';
-import type { Look, Member, NodeLook, RawFacts, Route, RouteQuestion } from './member.ts';
+import type { Look, Member, MetricJson, NodeLook, RawFacts, Route, RouteQuestion } from './member.ts';
 import { createMemjsNode } from './memjs-node.ts';
 import { meterNode } from './metered-node.ts';
 import { Metrics } from './metrics.ts';
@@ -57,6 +57,8 @@ export class Worker implements Member {
   readonly cluster: Cluster;
   readonly store: SessionStore;
   readonly metrics: Metrics = new Metrics(VERSION);
+  /** In its own process it always answers. */
+  readonly lastMetrics: readonly MetricJson[] = [];
   readonly #options: WorkerOptions;
   readonly #lag: LagMeter = new LagMeter(systemClock);
   readonly #authenticator: Authenticator;
