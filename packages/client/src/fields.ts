@@ -12,6 +12,7 @@ export interface Changes {
 }
 
 export const NO_FIELDS: Fields = new Map();
+export const NO_CHANGES: Changes = { set: new Map(), deleted: new Set() };
 
 /** Records whose fields are remembered: those of the saves that are under way, not all that are cached. */
 const MOST_KNOWN = 16;
