@@ -47,6 +47,16 @@ function encodeWith(codec: DataCodec, key: string, value: unknown): unknown {
   }
 }
 
+/** @throws SessionError `data_not_serializable`; a session that cannot be read is not a new one. */
+export function decodeWith(codec: DataCodec, key: string, value: JsonValue): unknown {
+  try {
+    return codec.decode(value);
+  } catch (cause) {
+    const detail = `${key}: the codec ${codec.name} cannot read what is stored.`;
+    throw new SessionError('data_not_serializable', detail, { cause });
+  }
+}
+
 /** `parents` are the objects around the value: one that comes again is a cycle. */
 function assertJson(value: unknown, path: string, parents: object[]): void {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
@@ -57,6 +67,7 @@ function assertJson(value: unknown, path: string, parents: object[]): void {
   if (typeof value !== 'object') return refuse(path, typeof value);
   if (parents.includes(value)) refuse(path, 'a cycle');
   if (parents.length >= DEEPEST) refuse(path, `nested deeper than ${DEEPEST}`);
+  if ('toJSON' in value && typeof value.toJSON === 'function') refuse(path, `${nameOf(value)} with toJSON()`);
   parents.push(value);
   if (Array.isArray(value)) assertArray(value, path, parents);
   else assertObject(value, path, parents);
@@ -72,10 +83,7 @@ function assertArray(array: readonly unknown[], path: string, parents: object[])
 }
 
 function assertObject(object: object, path: string, parents: object[]): void {
-  const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(prototype)) {
-    refuse(path, `a ${className(object)}`);
-  }
+  if (!isPlainObject(object)) refuse(path, nameOf(object));
   for (const symbol of Object.getOwnPropertySymbols(object)) {
     if (Object.prototype.propertyIsEnumerable.call(object, symbol)) refuse(path, 'a symbol key');
   }
@@ -85,6 +93,13 @@ function assertObject(object: object, path: string, parents: object[]): void {
     // As in JSON, an undefined property is an absent one.
     if (value !== undefined) assertJson(value, at, parents);
   }
+}
+
+/** Whether it is an object of no class: `{}`, or one without a prototype. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || isForeignPlain(prototype);
 }
 
 /** Whether this is the Object.prototype of another realm (a VM context, as frameworks use for handlers). */
@@ -97,9 +112,9 @@ function isForeignPlain(prototype: unknown): boolean {
   );
 }
 
-function className(object: object): string {
+function nameOf(object: object): string {
   const { constructor } = object;
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'class instance';
+  return `a ${typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'class instance'}`;
 }
 
 function refuse(path: string, what: string): never {
