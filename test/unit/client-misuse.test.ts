@@ -123,6 +123,16 @@ test('an object that turns itself into other JSON is refused, whoever sees its t
   }
 });
 
+test('an object that is reached by a billion ways is refused, and holds nobody up', async () => {
+  const { instance, browser } = setUp();
+  let value: object = {};
+  for (let depth = 0; depth < 30; depth += 1) value = { a: value, b: value };
+  await assert.rejects(
+    change(instance, browser, (session) => (session['field'] = value)),
+    { code: 'data_not_serializable' },
+  );
+});
+
 function hide<T extends object>(value: T, toJSON: () => unknown): T {
   return Object.defineProperty(value, 'toJSON', { value: toJSON });
 }

@@ -108,6 +108,7 @@ test('forged records are rejected, each for its reason', async () => {
   const good = await codec.sign(record);
   const [header = '', payload = '', signature = ''] = good.split('.');
   const none = base64url.encode(JSON.stringify({ alg: 'none', kid, typ: 'memsession+jwt' }));
+  const bomb = { alg: 'PBES2-HS256+A128KW', enc: 'A256GCM', p2c: 1e9, p2s: 'AA', kid, typ: 'memsession+jwt' };
   const forgeries: [string, string, string][] = [
     ['malformed', 'no text', ''],
     ['malformed', 'no header', '..'],
@@ -131,6 +132,7 @@ test('forged records are rejected, each for its reason', async () => {
     ['header', 'x5u', await forgeHeader({ x5u: 'https://evil.example/x5u' }, good)],
     ['header', 'crit', await forge({ crit: ['b64'], b64: true })],
     ['header', 'zip', await forgeHeader({ zip: 'DEF' }, good)],
+    ['header', 'a key from a billion rounds', `${base64url.encode(JSON.stringify(bomb))}.AA.AA.AA.AA`],
     ['unknown_key', 'kid __proto__', await forgeHeader({ kid: '__proto__' }, good)],
     ['unknown_key', 'a kid that is no text', await forgeHeader({ kid: 1 }, good)],
     ['unknown_key', 'no kid', await forgeHeader({ kid: undefined }, good)],
