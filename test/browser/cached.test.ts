@@ -62,11 +62,59 @@ test('an action in a page with cached parts shows what it has saved', async () =
   const page = await browser.newPage();
   await page.goto(site.url);
   for (const count of [1, 2, 3]) {
-    await page.getByRole('button', { name: 'Count' }).click();
+    await page.getByRole('button', { name: 'Count', exact: true }).click();
     await page.getByText(`Hello, nobody, ${count}`).waitFor({ timeout: PATIENCE_MS });
   }
   const names = (await page.context().cookies()).map(({ name }) => name);
   assert.deepEqual(names.toSorted(), ['session', 'session-at']);
+});
+
+test('revalidatePath() after a save makes the page anew, with what was saved', async () => {
+  const browser = await launchChromium();
+  after(() => browser.close());
+  const page = await browser.newPage();
+  await page.goto(site.url);
+  const cached = new Set([await page.locator('#cached').innerText()]);
+  for (const count of [1, 2]) {
+    await page.getByRole('button', { name: 'Count and make the page anew' }).click();
+    await page.getByText(`Hello, nobody, ${count}`).waitFor({ timeout: PATIENCE_MS });
+    cached.add(await page.locator('#cached').innerText());
+    // The same after a visit that no action precedes, on whichever instance.
+    await page.goto(site.url);
+    await page.getByText(`Hello, nobody, ${count}`).waitFor({ timeout: PATIENCE_MS });
+  }
+  assert.ok(cached.size > 1, 'the cached part was made anew');
+  const names = (await page.context().cookies()).map(({ name }) => name);
+  assert.deepEqual(names.toSorted(), ['session', 'session-at']);
+});
+
+test('past half of their life, and not before, the cookies are made anew by proxy.ts and by a handler', async () => {
+  const visitor = new HttpVisitor(balancer.url);
+  await visitor.post('/api/short');
+  for (const path of ['/short', '/api/short']) {
+    const before = visitor.jar.get('short');
+    assert.deepEqual((await visitor.send(path)).cookieNames, [], path);
+    await waitUntil(
+      async () => {
+        const { cookieNames, headers, text } = await visitor.send(path);
+        if (cookieNames.length === 0) return false;
+        assert.deepEqual(cookieNames.toSorted(), ['short', 'short-at'], path);
+        for (const line of headers.getSetCookie()) assert.match(line, /; Max-Age=10;/);
+        if (path === '/short') {
+          assert.equal(textOf(text, 'name'), 'Ada');
+          assert.equal(textOf(text, 'seal'), visitor.jar.get('short'));
+        }
+        return true;
+      },
+      `${path} renews the cookies`,
+      PATIENCE_MS,
+    );
+    assert.notEqual(visitor.jar.get('short'), before);
+  }
+  for (const pinned of [0, 1]) {
+    balancer.pinned = pinned;
+    assert.equal((await visitor.ask<{ name: string }>('/api/short')).name, 'Ada');
+  }
 });
 
 test('a part that only the browser keeps is made for its own visitor', async () => {

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import axe from 'axe-core';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { type BridgeProcess, startBridgeProcess } from '../support/bridge-process.ts';
+import { findBarriers } from '../support/barriers.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
 import { ADMIN_TOKEN, makeId } from '../support/service.ts';
@@ -58,15 +58,6 @@ function stateOf(page: Page, index: number): Promise<string> {
 
 async function waitForState(page: Page, index: number, state: RegExp): Promise<void> {
   await waitUntil(async () => state.test(await stateOf(page, index)), `node ${index} is ${state}`, LIMIT_MS);
-}
-
-/** What an automatic check finds that keeps people out. */
-async function findBarriers(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  // In words, because the types of a browser are not those of the tests.
-  return page.evaluate<string[]>(`axe
-    .run(document, { resultTypes: ['violations'] })
-    .then(({ violations }) => violations.map(({ id, nodes }) => id + ': ' + (nodes[0]?.html ?? '')))`);
 }
 
 test('a wrong token is refused in words, the right one opens, and neither is ever in an address', async () => {

@@ -1,10 +1,18 @@
 import assert from 'node:assert/strict';
 import { after, afterEach, test } from 'node:test';
+import { findBarriers } from '../support/barriers.ts';
 import { launchChromium } from '../support/chromium.ts';
 import { buildExample } from '../support/next-build.ts';
 import { explain, heal, startSite } from '../support/site.ts';
 import { Visitor } from '../support/visitor.ts';
 import { waitUntil } from '../support/wait.ts';
+
+const PLACES = ['route-handler', 'server-action', 'server-component', 'proxy', 'pages-router', 'stream'];
+/** Every page that a member can open. */
+const PATHS = [
+  ...['/', '/cart', '/counter', '/members', '/outage', '/places'],
+  ...PLACES.map((place) => `/places/${place}`),
+];
 
 const site = await startSite(buildExample());
 const { stack, balancer } = site;
@@ -246,9 +254,7 @@ test('every page fits a phone and a desktop, has one heading, and complains abou
   });
   await visitor.logIn('Ada, who has a name as long as it may be');
   await visitor.add('Stoneware mug');
-  const places = ['route-handler', 'server-action', 'server-component', 'proxy', 'pages-router', 'stream'];
-  const paths = ['/', '/cart', '/counter', '/members', '/outage', '/places'];
-  for (const path of [...paths, ...places.map((place) => `/places/${place}`)]) {
+  for (const path of PATHS) {
     for (const width of [375, 1280]) {
       await page.setViewportSize({ width, height: 800 });
       if (width === 375) await visitor.open(path);
@@ -260,3 +266,28 @@ test('every page fits a phone and a desktop, has one heading, and complains abou
   }
   assert.deepEqual(complaints, []);
 });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  test(`no page keeps anybody out, in ${colorScheme} colours, and the way past the navigation leads to the content`, async () => {
+    const visitor = await arrive();
+    const { page } = visitor;
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await visitor.open('/login');
+    assert.deepEqual(await findBarriers(page), [], '/login');
+    await visitor.logIn();
+    await visitor.add('Stoneware mug');
+    for (const width of [375, 1280]) {
+      await page.setViewportSize({ width, height: 800 });
+      for (const path of [...PATHS, '/nothing-here']) {
+        await visitor.open(path);
+        if (width > 375) await visitor.fact('Instance', /^[AB]$/);
+        assert.deepEqual(await findBarriers(page), [], `${path} at ${width}`);
+      }
+    }
+    await page.keyboard.press('Tab');
+    await page.keyboard.press('Enter');
+    assert.match(page.url(), /#main$/);
+    await page.keyboard.press('Tab');
+    assert.equal(await page.evaluate('document.activeElement.closest("main") !== null'), true);
+  });
+}

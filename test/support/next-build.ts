@@ -52,6 +52,23 @@ export function buildFixture(
   return folder;
 }
 
+/**
+ * A copy of such an app outside of the repository, with the client installed from its packed tarball beside these
+ * versions of others.
+ * @returns its folder.
+ */
+export function buildFixtureOutside(name: string, versions: Readonly<Record<string, string>>): string {
+  const from = join(ROOT, 'test/browser/fixtures', name);
+  const wanted = JSON.stringify(versions);
+  const folder = join(tmpdir(), `memsession-${name}-${hash(ROOT + wanted).slice(0, 8)}`);
+  const sources = filesIn(from);
+  buildOnce(folder, [...sources, ...clientFiles()], () => {
+    copySources(from, sources, folder);
+    installPacked(folder, { ...versions, '@types/node': '^24.0.0', '@types/react': '^19.0.0' });
+  });
+  return folder;
+}
+
 function buildOnce(
   folder: string,
   sources: readonly string[],
@@ -95,11 +112,12 @@ function copySources(from: string, sources: readonly string[], to: string): void
 }
 
 /** As somebody installs it who has nothing but the tarball. */
-function installPacked(folder: string): void {
+function installPacked(folder: string, others: Readonly<Record<string, string>> = {}): void {
   const path = join(folder, 'package.json');
-  const manifest = JSON.parse(readFileSync(path, 'utf8')) as { dependencies: Record<string, string> };
-  manifest.dependencies['@memsession/client'] = `file:${packPackages().client}`;
-  writeFileSync(path, JSON.stringify(manifest));
+  const manifest = JSON.parse(readFileSync(path, 'utf8')) as { dependencies?: Record<string, string> };
+  const client = `file:${packPackages().client}`;
+  const dependencies = { ...manifest.dependencies, ...others, '@memsession/client': client };
+  writeFileSync(path, JSON.stringify({ ...manifest, dependencies }));
   run('npm', ['install', '--prefer-offline', '--no-package-lock', '--no-audit', '--no-fund'], folder);
 }
 

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { readHint } from '../../packages/client/src/cookies.ts';
 import { includesSave, LOG_LENGTH, nextLog } from '../../packages/client/src/history.ts';
 import { type Fetch, SessionError, SessionUnavailableError } from '../../packages/client/src/index.ts';
 import type { RecordCodec, Sealer, SessionRecord } from '../../packages/client/src/ports.ts';
@@ -109,4 +110,43 @@ test('as much data as the docs say fits the cookie in an outage, and no cookie i
   await change(instance, browser, (session) => (session['text'] = text));
   for (const [name, value] of browser.cookies) assert.ok(name.length + value.length < COOKIE_BYTES);
   assert.deepEqual(await look(createInstance(bridge.fetch), browser), { userId: '42', text });
+});
+
+test('up to the last byte that browsers take, a save is carried whole or refused', async () => {
+  const bridge = newBridge();
+  const known = new TestBrowser();
+  const instance = createInstance(bridge.fetch);
+  await change(instance, known, (session) => (session.userId = '42'));
+  for (const node of [0, 1, 2]) bridge.down.add(node);
+  let longest = 0;
+  let refused = 0;
+  for (let length = CARRIED_BYTES; length < COOKIE_BYTES; length += 32) {
+    const browser = known.clone();
+    const text = 'x'.repeat(length);
+    try {
+      await change(instance, browser, (session) => (session['text'] = text));
+    } catch (error) {
+      assert.ok(error instanceof SessionUnavailableError);
+      assert.deepEqual(browser.cookies, known.cookies);
+      refused += 1;
+      continue;
+    }
+    assert.equal(refused, 0, 'what is shorter is never refused');
+    const bytes = '__Host-session-at'.length + 1 + (browser.at?.length ?? 0);
+    assert.ok(bytes < COOKIE_BYTES);
+    longest = Math.max(longest, bytes);
+    assert.equal((await look(instance, browser))['text'], text);
+  }
+  assert.ok(refused > 0);
+  // A seal grows by 43 characters for 32 bytes.
+  assert.ok(longest >= COOKIE_BYTES - 50, `the longest has ${longest} bytes`);
+});
+
+test('a second cookie longer than any of ours says nothing', () => {
+  const seal = 'Fe26.2*1*x*12345678';
+  const start = '0.7.12345678.';
+  const floorOf = (length: number): number | undefined =>
+    readHint([start + 'x'.repeat(length - start.length)], seal)?.floor;
+  for (const length of [COOKIE_BYTES - 1, COOKIE_BYTES]) assert.equal(floorOf(length), 7);
+  assert.equal(floorOf(COOKIE_BYTES + 1), undefined);
 });

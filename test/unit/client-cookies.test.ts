@@ -158,7 +158,8 @@ test('ten thousand forged cookies give anonymous sessions, without an exception 
 });
 
 test('forged hints beside a true seal cost one look at most', async () => {
-  const { net, instance, browser } = setUp({ maxStale: Infinity });
+  const clock = new TestClock();
+  const { net, instance, browser } = setUp({ maxStale: Infinity, clock });
   await change(instance, browser, (session) => (session.userId = '42'));
   const tag = browser.who?.slice(-8);
   const hints = ['', '.', '0', '0.1', `-1.1.${tag}`, `0.0.${tag}`, `0.4294967296.${tag}`, `99999.1.${tag}`];
@@ -170,12 +171,12 @@ test('forged hints beside a true seal cost one look at most', async () => {
     assert.ok(net.count - before <= 1, hint);
   }
   // A version that was never reached: this browser is shown nothing, its cookies stay.
-  const headers = new Headers();
-  const cookie = `__Host-session=${browser.who}; __Host-session-at=0.2147483648.${tag}`;
-  const request = new Request(browser.url, { headers: { cookie } });
-  const session = await instance.manager.getSession(request, { headers });
-  assert.equal(session.meta.isNew, true);
-  assert.deepEqual(headers.getSetCookie(), []);
+  const forger = browser.clone();
+  forger.cookies.set('__Host-session-at', `0.2147483648.${tag}`);
+  await assert.rejects(look(instance, forger), { code: 'nodes_unavailable' });
+  clock.advance(31);
+  assert.deepEqual(await look(instance, forger), {});
+  assert.equal(forger.at, `0.2147483648.${tag}`);
   assert.deepEqual(instance.events.at(-1), { type: 'rejected', what: 'record', reason: 'below_floor' });
   assert.deepEqual(await look(instance, browser), { userId: '42' });
 });

@@ -33,6 +33,8 @@ function describe(event: SessionEvent): string {
     case 'takeover':
       return `A session was taken over at version ${event.version}, from node ${event.home}.`;
     case 'conflict':
+      if (event.round === 0)
+        return `Version ${event.version} stands; a change of ${event.keys.join(', ')} is lost.`;
       return `Two requests saved at once; they were merged on top of version ${event.version}.`;
     case 'restore':
       return `What the nodes had lost was stored again, as version ${event.version}.`;

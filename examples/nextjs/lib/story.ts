@@ -76,11 +76,11 @@ function identity({ ref }: SessionSight): string {
 }
 
 function tellCarried({ version }: SessionSight): string {
-  return `No node can be reached. Version ${version} rides in your browser’s cookie until one is back.`;
+  return `The session store cannot be reached. Version ${version} rides in your browser’s cookie until it can.`;
 }
 
 function tellStale({ version }: SessionSight): string {
-  return `No node can be reached. This instance shows version ${version} from its memory.`;
+  return `The session store cannot be reached. This instance shows version ${version} from its memory.`;
 }
 
 function tellSave({ version, home, copies }: SessionSight): string {

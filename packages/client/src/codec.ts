@@ -28,6 +28,15 @@ export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constr
 
 /** Deeper nesting is refused before it can exhaust the stack. */
 const DEEPEST = 200;
+/** So are more values than 8 MiB of JSON hold: an object that is reached by many ways counts each time. */
+const MOST_VALUES = 2 ** 22;
+
+interface Walk {
+  /** The objects around the value: one that comes again is a cycle. */
+  readonly parents: object[];
+  /** Values that may still come. */
+  left: number;
+}
 
 /**
  * The JSON text of one field.
@@ -35,7 +44,7 @@ const DEEPEST = 200;
  */
 export function encodeField(key: string, value: unknown, codec: DataCodec): string {
   const encoded = codec === jsonCodec ? value : encodeWith(codec, key, value);
-  assertJson(encoded, key, []);
+  assertJson(encoded, key, { parents: [], left: MOST_VALUES });
   return JSON.stringify(encoded);
 }
 
@@ -47,35 +56,45 @@ function encodeWith(codec: DataCodec, key: string, value: unknown): unknown {
   }
 }
 
-/** `parents` are the objects around the value: one that comes again is a cycle. */
-function assertJson(value: unknown, path: string, parents: object[]): void {
+/** @throws SessionError `data_not_serializable`; a session that cannot be read is not a new one. */
+export function decodeWith(codec: DataCodec, key: string, value: JsonValue): unknown {
+  try {
+    return codec.decode(value);
+  } catch (cause) {
+    const detail = `${key}: the codec ${codec.name} cannot read what is stored.`;
+    throw new SessionError('data_not_serializable', detail, { cause });
+  }
+}
+
+function assertJson(value: unknown, path: string, walk: Walk): void {
+  walk.left -= 1;
+  if (walk.left < 0) refuse(path, `one of more than ${MOST_VALUES} values`);
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return;
   if (typeof value === 'number') {
     if (!Number.isFinite(value)) refuse(path, String(value));
     return;
   }
   if (typeof value !== 'object') return refuse(path, typeof value);
+  const { parents } = walk;
   if (parents.includes(value)) refuse(path, 'a cycle');
   if (parents.length >= DEEPEST) refuse(path, `nested deeper than ${DEEPEST}`);
+  if ('toJSON' in value && typeof value.toJSON === 'function') refuse(path, `${nameOf(value)} with toJSON()`);
   parents.push(value);
-  if (Array.isArray(value)) assertArray(value, path, parents);
-  else assertObject(value, path, parents);
+  if (Array.isArray(value)) assertArray(value, path, walk);
+  else assertObject(value, path, walk);
   parents.pop();
 }
 
-function assertArray(array: readonly unknown[], path: string, parents: object[]): void {
+function assertArray(array: readonly unknown[], path: string, walk: Walk): void {
   for (let i = 0; i < array.length; i += 1) {
     // A hole would come back as null, like an undefined.
-    assertJson(array[i], `${path}[${i}]`, parents);
+    assertJson(array[i], `${path}[${i}]`, walk);
   }
   if (Object.keys(array).length !== array.length) refuse(path, 'an array with properties');
 }
 
-function assertObject(object: object, path: string, parents: object[]): void {
-  const prototype: unknown = Object.getPrototypeOf(object);
-  if (prototype !== Object.prototype && prototype !== null && !isForeignPlain(prototype)) {
-    refuse(path, `a ${className(object)}`);
-  }
+function assertObject(object: object, path: string, walk: Walk): void {
+  if (!isPlainObject(object)) refuse(path, nameOf(object));
   for (const symbol of Object.getOwnPropertySymbols(object)) {
     if (Object.prototype.propertyIsEnumerable.call(object, symbol)) refuse(path, 'a symbol key');
   }
@@ -83,8 +102,15 @@ function assertObject(object: object, path: string, parents: object[]): void {
     const at = `${path}.${key}`;
     if (FORBIDDEN_KEYS.has(key)) refuse(at, 'a key that reaches a prototype');
     // As in JSON, an undefined property is an absent one.
-    if (value !== undefined) assertJson(value, at, parents);
+    if (value !== undefined) assertJson(value, at, walk);
   }
+}
+
+/** Whether it is an object of no class: `{}`, or one without a prototype. */
+export function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return prototype === Object.prototype || prototype === null || isForeignPlain(prototype);
 }
 
 /** Whether this is the Object.prototype of another realm (a VM context, as frameworks use for handlers). */
@@ -97,9 +123,9 @@ function isForeignPlain(prototype: unknown): boolean {
   );
 }
 
-function className(object: object): string {
+function nameOf(object: object): string {
   const { constructor } = object;
-  return typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'class instance';
+  return `a ${typeof constructor === 'function' && constructor.name !== '' ? constructor.name : 'class instance'}`;
 }
 
 function refuse(path: string, what: string): never {

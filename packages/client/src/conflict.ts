@@ -1,5 +1,5 @@
 /** What is stored when another save came first. */
-import type { DataCodec } from './codec.ts';
+import { isPlainObject, type DataCodec } from './codec.ts';
 import { SessionError } from './errors.ts';
 import {
   applyChanges,
@@ -36,11 +36,13 @@ export async function resolveConflict<T extends object>(
   if (policy === 'merge') return applyChanges(fieldsOf(newer), diffFields(fieldsOf(base), mine));
   // What was stored under the app's own type comes back as it; each field may be absent.
   const typed = (data: string): Partial<T> => decodeData(data, codec) as Partial<T>;
-  const resolved = await policy({
+  const resolved: unknown = await policy({
     base: base === null ? {} : typed(base.data),
     mine: typed(joinFields(mine)),
     theirs: typed(newer.data),
   });
+  if (!isPlainObject(resolved))
+    throw new TypeError('onConflict must return the data to store, a plain object.');
   return readFields(resolved, codec, RESERVED_KEYS);
 }
 

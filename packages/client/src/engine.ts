@@ -64,9 +64,15 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
 function guarded(onEvent: OnEvent): OnEvent {
   return (event) => {
     try {
-      onEvent(event);
+      // A function that gives a promise fits where nothing is awaited; its failure would end the process.
+      const result: unknown = onEvent(event);
+      if (result instanceof Promise) result.catch(ignore);
     } catch {
-      // A defect in somebody's logging must not cost a session.
+      ignore();
     }
   };
+}
+
+function ignore(): void {
+  // A defect in somebody's logging must not cost a session.
 }

@@ -33,9 +33,12 @@ export interface ConflictEvent {
   readonly type: 'conflict';
   /** The version that came first. */
   readonly version: number;
-  /** Which try of the save met it, from 1; 0 when data from the cookie met it. */
+  /**
+   * Which try of the save met it, from 1; 0 when data from the cookie met it, or when it took the place of one that
+   * this instance holds and that all nodes had lost.
+   */
   readonly round: number;
-  /** Fields that both sides changed. */
+  /** Fields that both sides changed; with round 0, those of which this side's change is lost. */
   readonly keys: readonly string[];
 }
 

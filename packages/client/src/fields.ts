@@ -1,5 +1,12 @@
 /** A session's data as the JSON text of each top-level field: what is compared, merged and stored. */
-import { encodeField, FORBIDDEN_KEYS, jsonCodec, type DataCodec, type JsonValue } from './codec.ts';
+import {
+  decodeWith,
+  encodeField,
+  FORBIDDEN_KEYS,
+  jsonCodec,
+  type DataCodec,
+  type JsonValue,
+} from './codec.ts';
 import type { SessionRecord } from './ports.ts';
 
 /** Field name → JSON text, in the order of the data. */
@@ -12,6 +19,7 @@ export interface Changes {
 }
 
 export const NO_FIELDS: Fields = new Map();
+export const NO_CHANGES: Changes = { set: new Map(), deleted: new Set() };
 
 /** Records whose fields are remembered: those of the saves that are under way, not all that are cached. */
 const MOST_KNOWN = 16;
@@ -65,13 +73,15 @@ export function decodeData(data: string, codec: DataCodec): Record<string, unkno
   // As in splitFields: always the text of one object.
   const object = JSON.parse(data) as Record<string, JsonValue>;
   if (codec === jsonCodec) return object;
-  return Object.fromEntries(Object.entries(object).map(([key, value]) => [key, codec.decode(value)]));
+  return Object.fromEntries(
+    Object.entries(object).map(([key, value]) => [key, decodeWith(codec, key, value)]),
+  );
 }
 
 /** One field's value. */
-export function decodeField(text: string, codec: DataCodec): unknown {
+export function decodeField(key: string, text: string, codec: DataCodec): unknown {
   // Field texts are made by JSON.stringify.
-  return codec.decode(JSON.parse(text) as JsonValue);
+  return decodeWith(codec, key, JSON.parse(text) as JsonValue);
 }
 
 /**

@@ -51,6 +51,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   /** Calls of one session follow each other, whether the app awaits them or not. */
   #queue: Promise<unknown> = Promise.resolve();
   #queued = 0;
+  /** Whether a function of update() is being called. */
+  #isChanging = false;
 
   constructor(parts: Parts<T>, use: Use) {
     this.#parts = parts;
@@ -98,7 +100,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         const { codec } = this.#parts.engine.options;
         // The app's own type, each field possibly absent.
         const data = decodeData(joinFields(applyChanges(fieldsOf(base), unsaved)), codec) as Partial<T>;
-        results.push(await change(data));
+        results.push(await this.#callAlone(() => change(data)));
         return readFields(data, codec, RESERVED_KEYS);
       };
       await this.#commit(draft, mine, { isBackground });
@@ -221,7 +223,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     const { set, deleted } = diffFields(mine, fieldsOf(this.#use.standing.record));
     // Own enumerable properties of the session are exactly its data.
     const data = this.session as Record<string, unknown>;
-    for (const [key, text] of set) data[key] = decodeField(text, this.#parts.engine.options.codec);
+    for (const [key, text] of set) data[key] = decodeField(key, text, this.#parts.engine.options.codec);
     for (const key of deleted) delete data[key];
   }
 
@@ -239,7 +241,19 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     if (this.#isEnded) throw new SessionError('session_destroyed');
   }
 
-  #enqueue<R>(work: () => Promise<R>): Promise<R> {
+  /** Whatever the function calls of this session at once, before it awaits anything, would wait for itself. */
+  #callAlone<R>(call: () => R): R {
+    this.#isChanging = true;
+    try {
+      return call();
+    } finally {
+      this.#isChanging = false;
+    }
+  }
+
+  async #enqueue<R>(work: () => Promise<R>): Promise<R> {
+    if (this.#isChanging)
+      throw new TypeError('The function of update() changes its data, and calls nothing.');
     this.#queued += 1;
     const result = this.#queue.then(work).finally(() => (this.#queued -= 1));
     this.#queue = result.catch(() => undefined);

@@ -1,5 +1,5 @@
 /** What a record remembers of the saves before it: their nonces, and when each field last changed. */
-import { changedKeys, type Changes, type Fields } from './fields.ts';
+import { changedKeys, fieldsOf, type Changes, type Fields } from './fields.ts';
 import type { SessionRecord } from './ports.ts';
 
 /** Nonces that a record keeps of the saves before it. */
@@ -22,6 +22,40 @@ export function nextLog(record: SessionRecord | null): readonly string[] {
 export function lastChange(record: SessionRecord, key: string): number {
   if (record.changed === null) return record.version;
   return record.changed.get(key) ?? record.cut;
+}
+
+export interface ForeignChanges {
+  /** What the other record changed later than this one did. */
+  readonly changes: Changes;
+  /** Fields that both changed under one version, each in its own way. */
+  readonly tied: readonly string[];
+}
+
+/**
+ * What the other record has and this one does not come after: nothing, unless both go back to one that all nodes
+ * had lost. Nobody can tell whether what it changed earlier than this one did was known here.
+ */
+export function foreignChanges(other: SessionRecord, record: SessionRecord): ForeignChanges {
+  const set = new Map<string, string>();
+  const deleted = new Set<string>();
+  const tied: string[] = [];
+  for (const [key, changedIn] of other.changed ?? []) {
+    const last = lastChange(record, key);
+    if (changedIn < last) continue;
+    const text = fieldsOf(other).get(key);
+    if (text === fieldsOf(record).get(key)) continue;
+    if (changedIn === last) tied.push(key);
+    else if (text === undefined) deleted.add(key);
+    else set.set(key, text);
+  }
+  return { changes: { set, deleted }, tied };
+}
+
+/** Fields of acknowledged saves that this newer record lacks, because it goes back to one from before them. */
+export function lostKeys(known: SessionRecord, newer: SessionRecord): readonly string[] {
+  if (known.version > newer.version || includesSave(newer, known.nonce)) return [];
+  const { changes, tied } = foreignChanges(known, newer);
+  return [...changedKeys(changes), ...tied];
 }
 
 export interface ChangeHistory {

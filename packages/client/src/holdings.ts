@@ -1,6 +1,7 @@
 /** What this instance holds, seen through the lifetimes, and how answers from the bridges enter it. */
 import type { Held } from './cache.ts';
 import type { Engine } from './engine.ts';
+import { lostKeys } from './history.ts';
 import type { SessionRecord } from './ports.ts';
 
 /** Where to look and what to demand. */
@@ -63,6 +64,7 @@ export class Holdings<T extends object> {
     const savedAt = Math.min(record.savedAt * 1000, sentAt);
     const touchedAt = isTouch ? sentAt : Math.max(savedAt, known?.touchedAt ?? 0);
     const held = cache.put({ record, index, copies: null, confirmedAt: sentAt, touchedAt });
+    if (known !== null) this.reportLost(known.record, record);
     if (known === null) this.#engine.emit({ type: 'takeover', version: record.version, home: index });
     this.#reportMove(known?.index ?? wanted.index, held);
     return held;
@@ -85,11 +87,19 @@ export class Holdings<T extends object> {
     { index, copies, sentAt }: Pick<Held, 'index' | 'copies'> & { readonly sentAt: number },
   ): Held {
     const { cache } = this.#engine.memory;
-    const from = cache.get(record.id)?.index ?? null;
+    const known = cache.get(record.id);
+    if (known !== null) this.reportLost(known.record, record);
+    const from = known?.index ?? null;
     // It was so when it was stored; it may have been destroyed since.
     const held = cache.put({ record, index, copies, confirmedAt: sentAt, touchedAt: sentAt });
     this.#reportMove(from, held);
     return held;
+  }
+
+  /** Says which acknowledged changes are missing in a record that took the place of another one. */
+  reportLost(before: SessionRecord, record: SessionRecord): void {
+    const keys = lostKeys(before, record);
+    if (keys.length > 0) this.#engine.emit({ type: 'conflict', version: record.version, round: 0, keys });
   }
 
   #reportMove(from: number | null, { index, record }: Held): void {

@@ -107,17 +107,19 @@ export class SessionLoader<T extends object> {
     switch (outcome.kind) {
       case 'found': {
         const { version } = outcome.record;
-        if (version < floor) return this.#recovery.recover(wanted, { ifVersion: version });
+        if (version < floor) return this.#recovery.recover(wanted, outcome.record);
         const accepted = this.#holdings.accept(wanted, { ...outcome, sentAt, isTouch });
         return { kind: 'found', held: accepted, source: 'bridge', isStale: false };
       }
       case 'unchanged': {
-        if (held === null || held.record.version < wanted.floor) return this.#recovery.rejectBelowFloor();
+        // No answer gets here that says so to somebody who holds nothing.
+        if (held === null) return { kind: 'rejected' };
+        if (held.record.version < wanted.floor) return this.#recovery.rejectBelowFloor(held.record);
         const confirmed = this.#holdings.confirm(held, { index: outcome.index, sentAt, isTouch });
         return { kind: 'found', held: confirmed, source: 'cache', isStale: false };
       }
       case 'absent':
-        return this.#recovery.recover(wanted, 'absent');
+        return this.#recovery.recover(wanted, null);
       case 'gone':
         memory.cache.markGone(wanted.id);
         return outcome;

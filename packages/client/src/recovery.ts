@@ -1,8 +1,9 @@
 /** What the nodes have lost and this instance still holds is backed up again. */
 import type { Held } from './cache.ts';
 import type { Engine } from './engine.ts';
-import type { SessionUnavailableError } from './errors.ts';
-import { nextLog } from './history.ts';
+import { SessionUnavailableError } from './errors.ts';
+import { applyChanges, fieldsOf, joinFields, NO_CHANGES } from './fields.ts';
+import { foreignChanges, nextHistory, nextLog } from './history.ts';
 import type { Holdings, Wanted } from './holdings.ts';
 import { newNonce } from './identifiers.ts';
 import type { SessionRecord } from './ports.ts';
@@ -23,6 +24,8 @@ export type Loaded =
 
 /** Milliseconds for which a session that was certainly absent is not asked for again. */
 const ABSENT_MS = 500;
+/** Seconds for which a record that is below the floor may still be followed by a newer one. */
+const BEHIND_SECONDS = 30;
 /** Writes before recovery gives up: others may be recovering the same session. */
 const ATTEMPTS = 4;
 
@@ -36,36 +39,42 @@ export class Recovery<T extends object> {
   }
 
   /** After an answer that the nodes have nothing, or only an older version. */
-  async recover(wanted: Wanted, condition: Condition): Promise<Loaded> {
+  async recover(wanted: Wanted, older: SessionRecord | null): Promise<Loaded> {
     const { cache } = this.#engine.memory;
     const held = this.#holdings.living(wanted.id);
-    if (held !== null && held.record.version >= wanted.floor) return this.#restore(wanted, held, condition);
+    if (held !== null && held.record.version >= wanted.floor) return this.#restore(wanted, held, older);
     cache.drop(wanted.id);
-    if (condition !== 'absent') return this.rejectBelowFloor();
+    if (older !== null) return this.rejectBelowFloor(older);
     const { maxStaleMs } = this.#engine.options;
     cache.markAbsent(wanted, this.#engine.clock.now() + Math.min(ABSENT_MS, maxStaleMs));
     return { kind: 'absent' };
   }
 
-  /** The nodes certainly have less than this browser has seen. */
-  rejectBelowFloor(): Loaded {
-    this.#engine.emit({ type: 'rejected', what: 'record', reason: 'below_floor' });
-    return { kind: 'rejected' };
+  /**
+   * The nodes certainly have less than this browser has seen. If that was saved just now, they have lost their
+   * memory and an instance has brought back what it had: one that has more may be about to. Nobody can know then;
+   * but not for ever, because that one may have ended.
+   */
+  rejectBelowFloor({ savedAt }: SessionRecord): Loaded {
+    const { emit, nowSeconds } = this.#engine;
+    emit({ type: 'rejected', what: 'record', reason: 'below_floor' });
+    // The other instance's clock may be wrong, in both directions.
+    if (Math.abs(nowSeconds() - savedAt) >= BEHIND_SECONDS) return { kind: 'rejected' };
+    const detail = 'They have less than this browser has seen.';
+    return { kind: 'unavailable', error: new SessionUnavailableError('nodes_unavailable', detail) };
   }
 
-  async #restore(wanted: Wanted, held: Held, first: Condition): Promise<Loaded> {
+  async #restore(wanted: Wanted, held: Held, first: SessionRecord | null): Promise<Loaded> {
     const { memory, remote, emit } = this.#engine;
-    const record = this.#nextOf(held.record);
-    let condition = first;
+    let older = first;
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
+      const record = this.#nextOf(held.record, older);
+      const condition: Condition = older === null ? 'absent' : { ifVersion: older.version };
       const outcome = await remote.write({ id: wanted.id, index: held.index }, record, condition);
       if (outcome.kind === 'stored') {
         const stored = this.#holdings.stored(record, outcome);
-        emit({
-          type: 'restore',
-          version: record.version,
-          reason: condition === 'absent' ? 'absent' : 'older',
-        });
+        emit({ type: 'restore', version: record.version, reason: older === null ? 'absent' : 'older' });
+        if (older !== null) this.#holdings.reportLost(older, record);
         return { kind: 'found', held: stored, source: 'cache', isStale: false };
       }
       if (outcome.kind === 'unavailable') return { kind: 'found', held, source: 'cache', isStale: true };
@@ -75,19 +84,24 @@ export class Recovery<T extends object> {
         const accepted = this.#holdings.accept(wanted, { ...outcome, isTouch: false });
         return { kind: 'found', held: accepted, source: 'bridge', isStale: false };
       }
-      condition = outcome.kind === 'absent' ? 'absent' : { ifVersion: outcome.record.version };
+      older = outcome.kind === 'absent' ? null : outcome.record;
     }
     return { kind: 'found', held, source: 'cache', isStale: true };
   }
 
-  /** The same data under the next version. */
-  #nextOf(lost: SessionRecord): SessionRecord {
+  /** The same data under the next version, with what was saved on top of the older record meanwhile. */
+  #nextOf(lost: SessionRecord, older: SessionRecord | null): SessionRecord {
+    const version = lost.version + 1;
+    const changes = older === null ? NO_CHANGES : foreignChanges(older, lost).changes;
+    const fields = applyChanges(fieldsOf(lost), changes);
     return {
       ...lost,
-      version: lost.version + 1,
+      version,
       savedAt: this.#engine.nowSeconds(),
       nonce: newNonce(this.#engine.options.random),
       log: nextLog(lost),
+      ...nextHistory(lost, changes, { version, fields }),
+      data: joinFields(fields),
     };
   }
 }

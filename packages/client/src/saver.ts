@@ -3,8 +3,8 @@ import type { Held } from './cache.ts';
 import { conflictingKeys } from './conflict.ts';
 import type { Engine } from './engine.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
-import { diffFields, fieldsOf, isUnchanged, joinFields, type Fields } from './fields.ts';
-import { includesSave, nextHistory, nextLog } from './history.ts';
+import { applyChanges, diffFields, fieldsOf, isUnchanged, joinFields, type Fields } from './fields.ts';
+import { foreignChanges, includesSave, nextHistory, nextLog } from './history.ts';
 import type { Holdings } from './holdings.ts';
 import { newNonce } from './identifiers.ts';
 import type { SessionRecord } from './ports.ts';
@@ -126,7 +126,11 @@ export class SessionSaver<T extends object> {
     }
     const { record: newer, index } = outcome;
     if (round.base !== null && newer.version < round.base.version) {
-      return { ...round, condition: { ifVersion: newer.version }, index, lost: 'older' };
+      const { fields, tied } = withForeign(round, newer);
+      if (tied.length > 0) {
+        this.#engine.emit({ type: 'conflict', version: newer.version, round: tries, keys: tied });
+      }
+      return { ...round, fields, condition: { ifVersion: newer.version }, index, lost: 'older' };
     }
     const keys = conflictingKeys(job.base, job.fields, newer);
     this.#engine.emit({ type: 'conflict', version: newer.version, round: tries, keys });
@@ -188,6 +192,17 @@ function firstRound({ base, fields, index }: SaveJob): Round {
 /** Whether the record that came first says everything that was to be saved. */
 function isDone({ base, fields }: Round, newer: SessionRecord): boolean {
   return base === newer && isUnchanged(diffFields(fieldsOf(newer), fields));
+}
+
+/** The fields with what was saved on top of an older record meanwhile, except what this save changes itself. */
+function withForeign(
+  { base, fields }: Round,
+  older: SessionRecord,
+): { readonly fields: Fields; readonly tied: readonly string[] } {
+  if (base === null) return { fields, tied: [] };
+  const { changes, tied } = foreignChanges(older, base);
+  const mine = diffFields(fieldsOf(base), fields);
+  return { fields: applyChanges(applyChanges(fields, changes), mine), tied };
 }
 
 function atop(base: SessionRecord): Pick<Round, 'base' | 'condition' | 'version'> {

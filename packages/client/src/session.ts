@@ -47,8 +47,8 @@ export interface SessionControls<T extends object> {
   reload(): Promise<void>;
   /**
    * Changes the data by a function and saves it. When another save comes first, the function runs again on
-   * the newer data, so that a counter counts every call. It changes what it is given, not the session: waiting
-   * in it for one of the session's methods would wait for ever.
+   * the newer data, so that a counter counts every call. It changes what it is given, not the session: to call
+   * one of the session's methods in it is a TypeError, and after an `await` would wait for ever.
    * @returns what the function returned in the run that was stored.
    */
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R>;

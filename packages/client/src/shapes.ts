@@ -9,8 +9,11 @@ type Check = (name: string, value: unknown) => void;
 const LONGEST_ABSOLUTE = 315_360_000;
 /** The cache takes room for all its entries when it is made. */
 const MOST_ENTRIES = 2 ** 24;
-/** Names that browsers and servers take for a cookie (RFC 6265, section 4.1.1: a token). */
-const COOKIE_NAME = /^[A-Za-z0-9_-]{1,64}$/;
+/**
+ * Names that browsers and servers take for a cookie (RFC 6265, section 4.1.1: a token), and that neither are a prefix
+ * nor could be the second cookie of another name.
+ */
+const COOKIE_NAME = /^(?!__)(?!.*-at$)[A-Za-z0-9_-]{1,64}$/;
 
 const text = check('text', (value) => typeof value === 'string');
 const textOrList = check(
@@ -23,7 +26,7 @@ const func = check('a function', isFunction);
 
 const cookie = fields({
   name: check(
-    '1 to 64 letters, digits, "_" and "-"; the prefix is added to it',
+    '1 to 64 letters, digits, "_" and "-", without a prefix like __Host- and without -at at its end: they are added',
     (value) => typeof value === 'string' && COOKIE_NAME.test(value),
   ),
   maxAge: wholeNumber(LONGEST_ABSOLUTE),
