@@ -380,6 +380,81 @@ test('a session is restored on nodes that have nothing only after others were as
   assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
 });
 
+for (const count of [2, 3]) {
+  test(`of ${count} nodes, one that came back does not undo a logout that only a silent one knows`, async () => {
+    const { nodes, clock, bridge } = setUpNodes(count);
+    const one = await bridge();
+    const id = idWithRank([0, 1], count);
+    const [home, second, third] = nodes;
+    assert.ok(home && second);
+    await save(one, { id, version: 1, base: null });
+    home.fault = 'unreachable';
+    await read(one, { id });
+    await destroy(one, id);
+    home.heal();
+    await clock.advance(5_000);
+    assert.equal(one.cluster.status()[0]?.state, 'up');
+    if (third !== undefined) second.restartEmpty();
+    (third ?? second).fault = 'hang';
+    const reading = read(one, { id, floor: 1 });
+    await clock.advance(1_000);
+    assert.equal(await reading, 'unknown');
+  });
+}
+
+test('a logout outlives two of the three nodes of a session', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  await destroy(one, ID);
+  kill(nodes[0]);
+  kill(nodes[1]);
+  assert.equal(await read(one, { id: ID }), 'gone');
+  // As an instance does that still holds the session and hears that the nodes have lost it.
+  assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
+});
+
+test('what a spare has left from when it took the place of a copy is not taken for the newest', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  const [home, second] = nodes;
+  assert.ok(home && second);
+  await save(one, { id: ID, version: 1, base: null });
+  second.fault = 'hang';
+  const saving = save(one, { id: ID, version: 2, base: 1 });
+  await clock.advance(500);
+  assert.equal((await saving).kind, 'stored');
+  second.heal();
+  await clock.advance(5_000);
+  await save(one, { id: ID, version: 3, base: 2 });
+  assert.deepEqual(
+    nodes.map(({ items }) => items.get(`shop:${ID}`)?.version),
+    [3, 3, 2],
+  );
+  home.restartEmpty();
+  second.fault = 'hang';
+  for (const floor of [2, null]) {
+    const reading = read(one, { id: ID, floor });
+    await clock.advance(1_000);
+    assert.equal(await reading, 'unknown');
+  }
+});
+
+test('what most of the first nodes hold is believed although all of them have just come back', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  for (const node of nodes) node.fault = 'unreachable';
+  assert.equal(await read(one, { id: ID, floor: 1 }), 'unknown');
+  for (const node of nodes) node.heal();
+  await clock.advance(5_000);
+  assert.ok(nodes[2]);
+  nodes[2].fault = 'hang';
+  const reading = read(one, { id: ID, floor: 1 });
+  await clock.advance(1_000);
+  assert.equal(await reading, 'record 1 @0');
+});
+
 /** Ends the node's process: its memory is gone, and the machine says so. */
 function kill(node: FakeNode | undefined): void {
   assert.ok(node);

@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { place, type Placement } from './placement.ts';
+import { firstOf, place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -54,11 +54,20 @@ export class Lookup {
 
   /** The nodes that are to hold the session, without those that have failed. The first is the anchor. */
   get copies(): readonly number[] {
+    return this.#nearest(this.#context.copies);
+  }
+
+  /** The copies and one more: with it, what is written there outlives as many nodes as there are copies. */
+  get copiesAndSpare(): readonly number[] {
+    return this.#nearest(this.#context.copies + 1);
+  }
+
+  #nearest(most: number): readonly number[] {
     const { copies, spares } = this.placement;
     const usable = [...copies, ...spares].filter(
       (index) => !this.#failed.has(index) && !this.#full.has(index),
     );
-    return usable.slice(0, this.#context.copies);
+    return usable.slice(0, most);
   }
 
   /** Whether a node takes no record of this size, however much memory it has. */
@@ -78,13 +87,12 @@ export class Lookup {
    */
   isQuorum(indexes: Iterable<number>): boolean {
     const { copies } = this.#context;
+    const { window } = this.placement;
     // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
-    // Nodes that are being drained count where there are too few others, as they are copies there.
-    const members = this.placement.window.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
-    const first = members.filter(({ index }) => !this.#isLost(index)).slice(0, copies + 1);
+    const first = firstOf(window, copies, ({ index }) => this.#isLost(index));
+    const most = window.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
     const taken = new Set(indexes);
-    const met = first.filter(({ index }) => taken.has(index)).length;
-    const most = members.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
+    const met = first.filter((index) => taken.has(index)).length;
     return met >= Math.min(copies, most, first.length);
   }
 

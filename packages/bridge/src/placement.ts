@@ -83,3 +83,18 @@ export function chooseHome(holders: readonly number[], hintIndex: number | null)
   if (hintIndex !== null && holders.includes(hintIndex)) return hintIndex;
   return holders[0] ?? null;
 }
+
+/**
+ * The first nodes of a session, one more than copies: whoever writes must reach most of them. Those whose memory
+ * counts as lost are none of them, and those that are being drained count where there are too few others, as they
+ * are copies there.
+ */
+export function firstOf(
+  window: readonly Candidate[],
+  copies: number,
+  isLost: (candidate: Candidate) => boolean = (candidate) => candidate.isLost,
+): number[] {
+  const members = window.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
+  const kept = members.filter((candidate) => !isLost(candidate));
+  return kept.slice(0, copies + 1).map(({ index }) => index);
+}
