@@ -21,8 +21,6 @@ export type Loaded =
   | { readonly kind: 'rejected' }
   | { readonly kind: 'unavailable'; readonly error: SessionUnavailableError };
 
-/** Milliseconds for which a session that was certainly absent is not asked for again. */
-const ABSENT_MS = 500;
 /** Writes before recovery gives up: others may be recovering the same session. */
 const ATTEMPTS = 4;
 
@@ -42,8 +40,7 @@ export class Recovery<T extends object> {
     if (held !== null && held.record.version >= wanted.floor) return this.#restore(wanted, held, condition);
     cache.drop(wanted.id);
     if (condition !== 'absent') return this.rejectBelowFloor();
-    const { maxStaleMs } = this.#engine.options;
-    cache.markAbsent(wanted, this.#engine.clock.now() + Math.min(ABSENT_MS, maxStaleMs));
+    // Nobody remembers it: another instance that still holds the session may be restoring it.
     return { kind: 'absent' };
   }
 
