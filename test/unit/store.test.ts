@@ -440,6 +440,22 @@ test('what a spare has left from when it took the place of a copy is not taken f
   }
 });
 
+test('a session on a node that is being drained is found while its other node is silent', async () => {
+  const { nodes, clock, bridge } = setUpNodes(4);
+  const one = await bridge();
+  const id = idWithRank([0, 1, 2, 3], 4);
+  await save(one, { id, version: 1, base: null });
+  const list = one.cluster.list.map((entry) =>
+    entry.index === 0 ? { ...entry, state: 'draining' as const } : entry,
+  );
+  assert.deepEqual(one.cluster.apply(list), []);
+  assert.ok(nodes[1]);
+  nodes[1].fault = 'hang';
+  const reading = read(one, { id, floor: 1 });
+  await clock.advance(1_000);
+  assert.equal(await reading, 'record 1 @1');
+});
+
 test('what most of the first nodes hold is believed although all of them have just come back', async () => {
   const { nodes, clock, bridge } = setUpNodes(3);
   const one = await bridge();

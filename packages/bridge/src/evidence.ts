@@ -92,11 +92,14 @@ export function judge(evidence: Evidence): Verdict {
 
 /**
  * Whether the node would know of newer saves. A spare that once took the place of a copy does not: what it has left
- * from then grows old without anybody missing it. (Where there is one copy only, any node is as good as the other.)
+ * from then grows old without anybody missing it. A node that is being drained is taken to know, as long as nobody
+ * contradicts it: most sessions are still there. (Where there is one copy only, any node is as good as the other.)
  */
 function isProper({ window, copies }: Evidence, index: number): boolean {
   const first = firstOf(window, copies);
-  return (copies === 1 ? first : first.slice(0, copies)).includes(index);
+  if (copies === 1) return first.includes(index);
+  const ranked = window.filter(({ isLost }) => !isLost).map((candidate) => candidate.index);
+  return first.slice(0, copies).includes(index) || ranked.slice(0, copies).includes(index);
 }
 
 /**
