@@ -30,7 +30,8 @@ export function drawReturns(random: Random, shape: Shape): Case {
   let at = WARM_MS;
   for (let round = 2 + random.below(3); round > 0; round -= 1) {
     const [first, second, third] = drawNodes(random, shape);
-    visits.push(...drawCrowd(random, shape, { at, forMs: 1_000, unanswered: 0, tasks: WRITES }));
+    const instance = random.below(shape.instances);
+    visits.push(...drawCrowd(random, shape, { at, forMs: 1_000, unanswered: 0, tasks: WRITES, instance }));
     at += 1_200;
     // With few requests in a short time the node is not put down, and only the writes that passed over it are known.
     const isBlink = random.chance(0.5);
@@ -38,7 +39,8 @@ export function drawReturns(random: Random, shape: Shape): Case {
     faults.push(...silence(random, shape, { node: first, at, forMs: awayMs }));
     const crowd = isBlink ? { ...shape, browsers: 1 } : shape;
     const forMs = isBlink ? 50 : awayMs * 0.9;
-    visits.push(...drawCrowd(random, crowd, { at, forMs, unanswered: 0.7, tasks: CHANGES }));
+    const asked = isBlink ? { instance, fresh: 0 } : {};
+    visits.push(...drawCrowd(random, crowd, { at, forMs, unanswered: 0.7, tasks: CHANGES, ...asked }));
     // Long enough for every bridge to have it back, and to have settled what it knows to be in doubt.
     at += awayMs + random.between(HEAL_MS, 2 * HEAL_MS);
     const restartMs = random.between(5, 500);

@@ -14,6 +14,8 @@ export interface Habits {
   readonly tasks: Readonly<Record<TaskKind, number>>;
   readonly fresh: number;
   readonly unanswered: number;
+  /** The instance that they ask; any, when it is not given. */
+  readonly instance?: number;
   /** Fewest bursts of visits. */
   readonly bursts: number;
 }
@@ -80,7 +82,7 @@ function drawVisit(random: Random, { at, browser, instances, habits, number }: V
     kind: 'visit',
     at,
     browser,
-    instance: random.below(instances),
+    instance: habits.instance ?? random.below(instances),
     task: random.weighted(habits.tasks),
     isFresh: random.chance(habits.fresh),
     nonce: number.toString(36),

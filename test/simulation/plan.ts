@@ -109,7 +109,7 @@ function drawSeverity(seed: number): Severity {
 
 /** A plan that leads up to one case: at least three nodes, and browsers that often ask with old cookies. */
 function drawCase(random: Random, seed: number, drawn: Shape & Pick<Plan, 'maxStaleMs'>): Plan {
-  const shape = { ...drawn, nodes: Math.max(3, drawn.nodes), maxStaleMs: random.pick([0, 0, 5_000]) };
+  const shape = { ...drawn, nodes: Math.max(3, drawn.nodes), maxStaleMs: random.pick([0, 5_000]) };
   const { faults, visits, endMs } =
     shape.severity === 'return' ? drawReturns(random, shape) : drawLapse(random, shape);
   const isNoisy = random.chance(0.3);
