@@ -15,8 +15,11 @@ export function hasMajority({ nodes, bridges }: Pick<Shape, 'nodes' | 'bridges'>
 export function drawFaults(random: Random, shape: Shape, endMs: number): FaultStep[] {
   const faults: FaultStep[] = [];
   let at = WARM_MS + random.between(0, 2_000);
+  let beforeMs = 0;
   while (at < endMs) {
     const fault = random.chance(0.7) ? drawNodeFault(random, shape) : drawOtherFault(random, shape);
+    // The longer a node was out, the later the last bridge has it back: before that nobody should change the list.
+    if (fault.type === 'drain node') at += beforeMs;
     const forMs = random.chance(0.3) ? random.between(50, 1_000) : random.between(500, 12_000);
     faults.push({ kind: 'fault', at, forMs, fault });
     // What does not touch nodes may happen during a node's fault.
@@ -29,6 +32,7 @@ export function drawFaults(random: Random, shape: Shape, endMs: number): FaultSt
       });
     }
     at += forMs + HEAL_MS + random.between(0, 4_000);
+    beforeMs = forMs;
   }
   return faults;
 }
