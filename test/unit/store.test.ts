@@ -307,6 +307,27 @@ test('a save that meets a record it does not know at its second copy takes itsel
   assert.equal(await read(one, { id: ID }), 'from another bridge @0');
 });
 
+test('a save that is replaced while it waits for its second copy is not acknowledged with a third', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const [home, second] = nodes;
+  assert.ok(home && second);
+  const cas = home.cas.bind(home);
+  home.cas = (...args) => {
+    home.cas = cas;
+    second.fault = 'hang';
+    return cas(...args);
+  };
+  const saving = save(one, { id: ID, version: 2, base: 1, text: 'mine' });
+  await clock.advance(100);
+  assert.equal(home.items.get(`shop:${ID}`)?.value.toString(), 'mine');
+  await overwrite(home, ID, 'theirs');
+  await clock.advance(1_000);
+  const result = await saving;
+  assert.equal(result.kind === 'conflict' && result.record.toString(), 'theirs');
+});
+
 test('a save without two of its first nodes is not acknowledged while others may go on with them', async () => {
   const { nodes, clock, bridge } = setUpNodes(4);
   const one = await bridge();
