@@ -99,7 +99,7 @@ export class Save {
 
   /** The anchor holds it; now the other copies. The place of one that fails is taken by the next node. */
   async #copy(anchor: number): Promise<SaveOutcome> {
-    let holders: readonly number[] = [anchor];
+    let holders = [anchor];
     let hasPassedOver = false;
     for (;;) {
       const { copies, hasTimeLeft } = this.#lookup;
@@ -108,7 +108,7 @@ export class Save {
       if (!this.#lookup.isQuorum([...holders, ...missing]) && !(await this.#lookup.learnsOfLoss())) break;
       const results = await Promise.all(missing.map((index) => this.#copyTo(index)));
       for (const result of results) {
-        if (typeof result === 'number') holders = [...holders, result];
+        if (typeof result === 'number') holders.push(result);
         else if (result !== null) return this.#yield(result);
         else hasPassedOver = true;
       }
@@ -126,7 +126,7 @@ export class Save {
   }
 
   /** Which of these nodes still hold this save, or what contradicts it there. */
-  async #lookAgain(indexes: readonly number[]): Promise<Hit | { readonly holders: readonly number[] }> {
+  async #lookAgain(indexes: readonly number[]): Promise<Hit | { readonly holders: number[] }> {
     await this.#lookup.ask(indexes);
     const answers = indexes.flatMap((index) => this.#lookup.answers.get(index) ?? []);
     for (const { index, item, isTrusted } of answers)
