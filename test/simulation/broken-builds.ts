@@ -11,7 +11,8 @@ import type { RecordCodec } from '../../packages/client/src/ports.ts';
 import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
 import type { CheckName } from '../history/checker.ts';
 import type { Mutation } from './mutation.ts';
-import type { Plan, Severity } from './plan.ts';
+import { QUIET } from './network.ts';
+import type { FaultStep, Plan, Severity } from './plan.ts';
 import { readRecord } from './stand-ins.ts';
 
 export interface BrokenBuild {
@@ -74,6 +75,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'no quorum',
     breaks: [...LOSSES, 'ended'],
     apply: () => patch(Lookup.prototype, 'isQuorum', () => () => true),
+    change: divided,
   },
   {
     name: 'no grace: what does not answer counts as lost at once',
@@ -169,6 +171,17 @@ function patchSave(
         return replacement((each) => save.call(this, each), request, this);
       },
   );
+}
+
+/** Nothing else goes wrong, but for some seconds one bridge sees node 2 only, and another one the other two. */
+function divided(plan: Plan): Plan {
+  const cut = (bridge: number, node: number): FaultStep => {
+    const fault = { type: 'cut', from: `bridge ${bridge}`, to: `node ${node}` } as const;
+    return { kind: 'fault', at: 3_000, forMs: 10_000, fault };
+  };
+  const visits = plan.steps.filter(({ kind }) => kind === 'visit');
+  const steps = [...visits, cut(0, 0), cut(0, 1), cut(1, 2)].toSorted((a, b) => a.at - b.at);
+  return { ...plan, nodes: 3, bridges: 2, noise: QUIET, steps };
 }
 
 function stored({ ref }: SaveRequest): SaveResult {
