@@ -1,6 +1,6 @@
 /** Checks a history against the promises. It knows nothing but the history. */
 import type { History, Operation, View } from './history.ts';
-import { readSessions, seenSince, type SessionLog } from './session-log.ts';
+import { lapsesOf, readSessions, seenSince, type SessionLog } from './session-log.ts';
 
 export type CheckName =
   | 'durable'
@@ -44,6 +44,7 @@ export function checkHistory(history: History): Violation[] {
   const losses = new Set(
     history.facts.flatMap(({ kind, session }) => (kind === 'loss' ? [session ?? ''] : [])),
   );
+  if (lapsesOf(history).length > 0) losses.add('*');
   for (const operation of history.operations) checkOperation(operation, { history, owners, losses, report });
   for (const log of readSessions(history).values()) checkSession(log, history, report);
   for (const { kind, at, text } of history.facts) {
@@ -62,7 +63,7 @@ function ownersOf({ operations }: History): Map<string, Operation> {
 interface Context {
   readonly history: History;
   readonly owners: ReadonlyMap<string, Operation>;
-  /** Sessions of which the nodes have lost something; `*` for all. */
+  /** Sessions of which the nodes have lost something, or were taken to have; `*` for all. */
   readonly losses: ReadonlySet<string>;
   readonly report: Report;
 }
@@ -95,7 +96,7 @@ function checkSession(log: SessionLog, history: History, report: Report): void {
     checkRead(log, operation, { maxStaleMs: history.maxStaleMs, report });
     checkEnd(log, operation, { maxStaleMs: history.maxStaleMs, report });
   }
-  if (log.losses.length > 0) return;
+  if (log.losses.length > 0 || log.lapses.length > 0) return;
   const seen = new Set([...log.uses, ...log.saves.map(({ operation }) => operation)]);
   for (const operation of seen) checkFork(log, operation, { states, report });
 }
@@ -112,8 +113,8 @@ function checkRead(log: SessionLog, operation: Operation, { maxStaleMs, report }
   const at = end ?? start;
   const tell = (check: CheckName, text: string): void => report({ check, text, session: log.id, at });
   if (before.session === null) {
-    const [save] = log.savesBefore(start);
-    if (save !== undefined && !log.mayHaveEnded(at))
+    const save = log.proofFor(start, at);
+    if (save !== null && !log.mayHaveEnded(at))
       tell('durable', `${name(operation)} finds no session, but v${save.after.version} was acknowledged`);
     return;
   }

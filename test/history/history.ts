@@ -60,12 +60,16 @@ export interface Operation {
 /**
  * - `fault`: what was done to the system, for readers and for the times of detection.
  * - `loss`: from what was acknowledged for this session (`*`: for all) before `at`, the nodes have lost all copies.
+ * - `lapse`: from `at` until `until` the memory of so many nodes counted as lost, although they had it and came back
+ *   with it, that nothing was known of some sessions. What was acknowledged before its end may have been given up.
  * - `lie`: a node answered for this session with what belongs to another one; only isolation is promised then.
  * - `defect`: a process ended or reported what must never happen.
  */
 export interface Fact {
-  readonly kind: 'fault' | 'loss' | 'lie' | 'defect';
+  readonly kind: 'fault' | 'loss' | 'lapse' | 'lie' | 'defect';
   readonly at: number;
+  /** The end of a lapse: every bridge uses the nodes again. */
+  readonly until?: number;
   readonly session?: string;
   readonly text: string;
 }

@@ -9,6 +9,12 @@ export interface Acknowledged {
   readonly after: View;
 }
 
+/** A time in which the memory of nodes counted as lost that came back with it. */
+export interface Lapse {
+  readonly at: number;
+  readonly until: number;
+}
+
 /** All that happened to one session. */
 export class SessionLog {
   readonly id: string;
@@ -20,11 +26,14 @@ export class SessionLog {
   readonly endings: Operation[] = [];
   /** When the nodes lost everything they had of it. */
   readonly losses: number[] = [];
+  /** When what nodes had of it counted as lost, although they came back with it. */
+  readonly lapses: readonly Lapse[];
   /** Whether a node answered with something else in its place. */
   isLiedAbout = false;
 
-  constructor(id: string) {
+  constructor(id: string, lapses: readonly Lapse[]) {
     this.id = id;
+    this.lapses = lapses;
   }
 
   /** Whether the nodes lost, after it had begun, what this operation stored. */
@@ -34,7 +43,21 @@ export class SessionLog {
 
   /** What whoever looks at this time must see. */
   savesBefore(time: number): Acknowledged[] {
-    return this.saves.filter((save) => save.end <= time && !this.isLost(save.operation));
+    return this.saves.filter(
+      ({ operation, end }) => end <= time && !this.isLost(operation) && !this.isGivenUp(operation),
+    );
+  }
+
+  /** A save because of which the session is there for whoever looks in this time; null where it need not be. */
+  proofFor(from: number, to: number): Acknowledged | null {
+    if (this.lapses.some(({ at, until }) => at <= to && from <= until)) return null;
+    // After a lapse some state of the session stands, though perhaps not this one.
+    return this.saves.find(({ operation, end }) => end <= from && !this.isLost(operation)) ?? null;
+  }
+
+  /** Whether others may have gone on without what this operation stored, as if it had been lost. */
+  isGivenUp({ start }: Operation): boolean {
+    return this.lapses.some(({ until }) => until > start);
   }
 
   /** The first ending that was acknowledged and not lost. */
@@ -53,8 +76,9 @@ export class SessionLog {
 /** The logs of all sessions. */
 export function readSessions(history: History): Map<string, SessionLog> {
   const logs = new Map<string, SessionLog>();
+  const lapses = lapsesOf(history);
   const logOf = (id: string): SessionLog => {
-    const log = logs.get(id) ?? new SessionLog(id);
+    const log = logs.get(id) ?? new SessionLog(id, lapses);
     logs.set(id, log);
     return log;
   };
@@ -87,4 +111,8 @@ function acknowledgedSave(operation: Operation): Acknowledged | null {
 /** Whether what was seen had been confirmed, or may be up to `maxStaleMs` old. */
 export function seenSince({ isFresh, start }: Operation, maxStaleMs: number): number {
   return isFresh ? start : start - maxStaleMs;
+}
+
+export function lapsesOf({ facts }: History): Lapse[] {
+  return facts.flatMap(({ kind, at, until = Infinity }) => (kind === 'lapse' ? [{ at, until }] : []));
 }

@@ -1,5 +1,7 @@
 /** Builds that are broken on purpose: each leaves out one thing that the promises need. */
+import { Cluster } from '../../packages/bridge/src/cluster.ts';
 import { Deaths } from '../../packages/bridge/src/deaths.ts';
+import { Doubts } from '../../packages/bridge/src/doubts.ts';
 import { Lookup } from '../../packages/bridge/src/lookup.ts';
 import type { MemcachedNode, NewItem, StoreOutcome } from '../../packages/bridge/src/node.ts';
 import { type SaveRequest, type SaveResult, SessionStore } from '../../packages/bridge/src/store.ts';
@@ -9,7 +11,8 @@ import type { RecordCodec } from '../../packages/client/src/ports.ts';
 import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
 import type { CheckName } from '../history/checker.ts';
 import type { Mutation } from './mutation.ts';
-import type { Plan } from './plan.ts';
+import { QUIET } from './network.ts';
+import type { FaultStep, Plan, Severity } from './plan.ts';
 import { readRecord } from './stand-ins.ts';
 
 export interface BrokenBuild {
@@ -20,6 +23,8 @@ export interface BrokenBuild {
   readonly mutation?: Mutation;
   /** Breaks classes; the returned function mends them. */
   readonly apply?: () => () => void;
+  /** The case that plans must lead up to, where those drawn at random hardly ever meet it. */
+  readonly severity?: Severity;
   /** Makes sure that what it protects from happens. */
   readonly change?: (plan: Plan) => Plan;
 }
@@ -33,7 +38,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     breaks: LOSSES,
     apply: () =>
       patchSave(async (save, request) => {
-        void save();
+        void save(request);
         return stored(request);
       }),
   },
@@ -42,7 +47,7 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     breaks: LOSSES,
     apply: () =>
       patchSave(async (save, request) => {
-        const result = await save();
+        const result = await save(request);
         return result.kind === 'conflict' ? stored(request) : result;
       }),
   },
@@ -70,11 +75,50 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     name: 'no quorum',
     breaks: [...LOSSES, 'ended'],
     apply: () => patch(Lookup.prototype, 'isQuorum', () => () => true),
+    change: divided,
   },
   {
     name: 'no grace: what does not answer counts as lost at once',
     breaks: [...LOSSES, 'ended'],
     apply: () => patch(Deaths.prototype, 'isLost', () => () => true),
+  },
+  {
+    name: 'no suspect rule: a node that comes back with its memory is believed',
+    breaks: [...LOSSES, 'ended'],
+    severity: 'return',
+    apply: () => patch(Cluster.prototype, 'isTrusted', () => () => true),
+  },
+  {
+    name: 'no doubts: what a write passed over is believed',
+    breaks: [...LOSSES, 'ended'],
+    severity: 'return',
+    apply: () => patch(Doubts.prototype, 'add', () => () => {}),
+  },
+  {
+    name: 'a logout that is written to two nodes only',
+    breaks: ['ended'],
+    severity: 'lapse',
+    apply: () => patchGetter(Lookup.prototype, 'copiesAndSpare', ({ copies }) => copies),
+  },
+  {
+    name: 'a retry without the version that it replaces',
+    breaks: [...LOSSES, 'ended'],
+    apply: () => {
+      const seen = new Set<string>();
+      return patchSave(async (save, request, store) => {
+        const text = request.record.toString('latin1');
+        const isRetry = seen.has(text);
+        seen.add(text);
+        if (!isRetry) return save(request);
+        const stored = await store.read({ ...request, floor: null, ttlSeconds: null });
+        return save({ ...request, base: stored.kind === 'found' ? stored.version : null });
+      });
+    },
+  },
+  {
+    name: 'a retry that is not known again and is done twice',
+    breaks: ['once'],
+    mutation: { wrapRecords: withoutNonces },
   },
   {
     name: 'a record whose subject is not verified',
@@ -97,18 +141,47 @@ function patch<T extends object, K extends keyof T>(
   };
 }
 
+function patchGetter<T extends object, K extends keyof T>(
+  target: T,
+  name: K,
+  get: (of: T) => T[K],
+): () => void {
+  const original = Object.getOwnPropertyDescriptor(target, name);
+  if (original === undefined) throw new TypeError(`there is no ${String(name)}`);
+  Object.defineProperty(target, name, {
+    ...original,
+    get(this: T) {
+      return get(this);
+    },
+  });
+  return () => void Object.defineProperty(target, name, original);
+}
+
+type DoSave = (request: SaveRequest) => Promise<SaveResult>;
+
 /** Replaces what the store does with a save; `save` does what it really does. */
 function patchSave(
-  replacement: (save: () => Promise<SaveResult>, request: SaveRequest) => Promise<SaveResult>,
+  replacement: (save: DoSave, request: SaveRequest, store: SessionStore) => Promise<SaveResult>,
 ): () => void {
   return patch(
     SessionStore.prototype,
     'save',
     (save) =>
       async function (this: SessionStore, request) {
-        return replacement(() => save.call(this, request), request);
+        return replacement((each) => save.call(this, each), request, this);
       },
   );
+}
+
+/** Nothing else goes wrong, but for some seconds one bridge sees node 2 only, and another one the other two. */
+function divided(plan: Plan): Plan {
+  const cut = (bridge: number, node: number): FaultStep => {
+    const fault = { type: 'cut', from: `bridge ${bridge}`, to: `node ${node}` } as const;
+    return { kind: 'fault', at: 3_000, forMs: 10_000, fault };
+  };
+  const visits = plan.steps.filter(({ kind }) => kind === 'visit');
+  const steps = [...visits, cut(0, 0), cut(0, 1), cut(1, 2)].toSorted((a, b) => a.at - b.at);
+  return { ...plan, nodes: 3, bridges: 2, noise: QUIET, steps };
 }
 
 function stored({ ref }: SaveRequest): SaveResult {
@@ -156,5 +229,16 @@ function withoutSubject({ sign, verify }: RecordCodec): RecordCodec {
   return {
     sign,
     verify: (text, expected) => verify(text, { ...expected, id: readRecord(text)?.sub ?? expected.id }),
+  };
+}
+
+/** Nobody can tell which saves a record includes. */
+function withoutNonces({ sign, verify }: RecordCodec): RecordCodec {
+  return {
+    sign,
+    verify: async (text, expected) => {
+      const verified = await verify(text, expected);
+      return verified.ok ? { ok: true, record: { ...verified.record, nonce: '', log: [] } } : verified;
+    },
   };
 }

@@ -1,13 +1,19 @@
 /** Carries out a plan's faults, and works out what the nodes have lost by them. */
 import type { NodeEntry } from '../../packages/bridge/src/node-list.ts';
+import { LapseWatch } from './lapse.ts';
 import type { Fault, FaultStep } from './plan.ts';
 import { sessionOf, type World } from './world.ts';
 
 /** Plans all faults of the world's plan. */
 export function planFaults(world: World): void {
   const { scheduler, plan } = world;
+  const lapses = new LapseWatch(world);
   for (const step of plan.steps) {
-    if (step.kind === 'fault') scheduler.after(step.at - scheduler.now, () => begin(world, step));
+    if (step.kind !== 'fault') continue;
+    scheduler.after(step.at - scheduler.now, () => begin(world, step));
+    const { fault, forMs } = step;
+    if (fault.type === 'stop node')
+      scheduler.after(step.at - scheduler.now, () => lapses.silenced(fault.node, forMs));
   }
 }
 

@@ -1,5 +1,8 @@
 /** What happens in a run, drawn from its seed: who visits when, what breaks when. A plan can be cut down and run again. */
 import type { TaskKind } from '../history/history.ts';
+import { drawLapse, drawReturns } from './drawn-cases.ts';
+import { drawFaults, drawWildFaults, hasMajority } from './drawn-faults.ts';
+import { drawVisits } from './drawn-visits.ts';
 import { type Noise, QUIET } from './network.ts';
 import { Random } from './random.ts';
 
@@ -43,10 +46,14 @@ export interface VisitStep {
 export type Step = FaultStep | VisitStep;
 
 /**
- * `one`: at most one node or link to a node is at fault at a time, and what the design promises must hold to
- * the letter. `wild`: anything at any time, and only what nothing may ever break is checked.
+ * - `one`: at most one node or link to a node is at fault at a time.
+ * - `wild`: anything at any time.
+ * - `return`: a node comes back with what it had, another one loses its memory, and a third one is silent.
+ * - `lapse`: two nodes are silent for so long that their memory counts as lost, and come back with it.
  */
-export type Severity = 'one' | 'wild';
+export type Severity = (typeof SEVERITIES)[number];
+
+export const SEVERITIES = ['one', 'wild', 'return', 'lapse'] as const;
 
 export interface Plan {
   readonly seed: number;
@@ -62,16 +69,16 @@ export interface Plan {
   readonly steps: readonly Step[];
 }
 
-/** Nothing goes wrong before, so that every session is there. */
-const WARM_MS = 2_000;
-/** Between two node faults of the severity `one`: long enough for every bridge to have the node back. */
-const HEAL_MS = 5_000;
+/** How many of all plans are of the severities that lead up to one case. */
+const SHARE_OF_RETURN = 0.08;
+const SHARE_OF_LAPSE = 0.04;
 
-export function drawPlan(seed: number, severity?: Severity): Plan {
+export function drawPlan(seed: number, severity: Severity = drawSeverity(seed)): Plan {
   const random = new Random(seed);
-  const drawn: Severity = random.chance(0.75) ? 'one' : 'wild';
+  // Drawn as before, so that what a seed of these severities plays stays the same.
+  random.next();
   const sizes = {
-    severity: severity ?? drawn,
+    severity,
     nodes: random.weighted({ '3': 6, '4': 2, '5': 1, '2': 1 }),
     bridges: random.weighted({ '2': 4, '1': 1, '3': 1 }),
     instances: 2 + random.below(3),
@@ -79,27 +86,42 @@ export function drawPlan(seed: number, severity?: Severity): Plan {
     maxStaleMs: random.pick([0, 0, 1_000, 5_000]),
   };
   const shape = { ...sizes, nodes: Number(sizes.nodes), bridges: Number(sizes.bridges) };
+  if (severity === 'return' || severity === 'lapse') return drawCase(random, seed, { ...shape, severity });
   const endMs = random.between(15_000, 40_000);
-  const faults =
-    shape.severity === 'one' ? drawFaults(random, shape, endMs) : drawWildFaults(random, shape, endMs);
-  const visits = drawVisits(random, shape, faults, endMs);
-  const steps = [...faults, ...visits].toSorted((a, b) => a.at - b.at);
-  const noise = drawNoise(random, shape.severity);
+  const faults = severity === 'one' ? drawFaults(random, shape, endMs) : drawWildFaults(random, shape, endMs);
+  const visits = drawVisits(random, shape, { faults, endMs });
+  const noise = drawNoise(random, severity);
   return {
     seed,
     ...shape,
     noise: hasMajority(shape) ? noise : { ...QUIET, duplicate: noise.duplicate },
     endMs,
-    steps,
+    steps: inOrder([...faults, ...visits]),
   };
 }
 
-type Shape = Pick<Plan, 'severity' | 'nodes' | 'bridges' | 'instances' | 'browsers'>;
-
-/** Of two nodes one is no majority, so bridges must not disagree about them: all see the same faults. */
-function hasMajority({ nodes, bridges }: Pick<Plan, 'nodes' | 'bridges'>): boolean {
-  return nodes > 2 || bridges === 1;
+function drawSeverity(seed: number): Severity {
+  const share = new Random(seed, 2).next();
+  if (share < SHARE_OF_RETURN) return 'return';
+  if (share < SHARE_OF_RETURN + SHARE_OF_LAPSE) return 'lapse';
+  return new Random(seed).chance(0.75) ? 'one' : 'wild';
 }
+
+/** A plan that leads up to one case: at least three nodes, and browsers that often ask with old cookies. */
+function drawCase(random: Random, seed: number, drawn: Shape & Pick<Plan, 'maxStaleMs'>): Plan {
+  const shape = { ...drawn, nodes: Math.max(3, drawn.nodes), maxStaleMs: random.pick([0, 5_000]) };
+  const { faults, visits, endMs } =
+    shape.severity === 'return' ? drawReturns(random, shape) : drawLapse(random, shape);
+  const isNoisy = random.chance(0.3);
+  const noise = isNoisy ? drawNoise(random, 'one') : QUIET;
+  return { seed, ...shape, noise, endMs, steps: inOrder([...faults, ...visits]) };
+}
+
+function inOrder(steps: readonly Step[]): Step[] {
+  return steps.toSorted((a, b) => a.at - b.at);
+}
+
+export type Shape = Pick<Plan, 'severity' | 'nodes' | 'bridges' | 'instances' | 'browsers'>;
 
 function drawNoise(random: Random, severity: Severity): Noise {
   if (random.chance(0.4)) return QUIET;
@@ -112,111 +134,4 @@ function drawNoise(random: Random, severity: Severity): Noise {
     reset: rate(0.3) / 4,
     mixUp: severity === 'wild' ? rate(0.2) : 0,
   };
-}
-
-function drawFaults(random: Random, shape: Shape, endMs: number): FaultStep[] {
-  const faults: FaultStep[] = [];
-  let at = WARM_MS + random.between(0, 2_000);
-  while (at < endMs) {
-    const fault = random.chance(0.7) ? drawNodeFault(random, shape) : drawOtherFault(random, shape);
-    const forMs = random.chance(0.3) ? random.between(50, 1_000) : random.between(500, 12_000);
-    faults.push({ kind: 'fault', at, forMs, fault });
-    // What does not touch nodes may happen during a node's fault.
-    if (random.chance(0.3)) {
-      faults.push({
-        kind: 'fault',
-        at: at + random.between(0, forMs),
-        forMs: random.between(50, 3_000),
-        fault: drawOtherFault(random, shape),
-      });
-    }
-    at += forMs + HEAL_MS + random.between(0, 4_000);
-  }
-  return faults;
-}
-
-function drawWildFaults(random: Random, shape: Shape, endMs: number): FaultStep[] {
-  return Array.from({ length: 3 + random.below(12) }, () => ({
-    kind: 'fault' as const,
-    at: random.between(WARM_MS, endMs),
-    forMs: random.between(50, 15_000),
-    fault: random.chance(0.65) ? drawNodeFault(random, shape) : drawOtherFault(random, shape),
-  }));
-}
-
-function drawNodeFault(random: Random, shape: Shape): Fault {
-  const { nodes, bridges } = shape;
-  const node = random.below(nodes);
-  const bridge = random.below(bridges);
-  const common = { 'kill node': 4, 'stop node': 4, 'fill node': 1, 'evict from node': 1 };
-  const isSeenByOne = hasMajority(shape) ? { 'drain node': 1, 'break connection': 2, cut: 5 } : {};
-  const type = random.weighted({ 'drain node': 0, 'break connection': 0, cut: 0, ...common, ...isSeenByOne });
-  if (type === 'break connection') return { type, bridge, node };
-  if (type !== 'cut') return { type, node };
-  const isOut = random.chance(0.5);
-  const [from, to] = isOut ? [`bridge ${bridge}`, `node ${node}`] : [`node ${node}`, `bridge ${bridge}`];
-  return { type, from, to };
-}
-
-function drawOtherFault(random: Random, { bridges, instances }: Shape): Fault {
-  const bridge = random.below(bridges);
-  const instance = random.below(instances);
-  const type = random.weighted({
-    'kill bridge': 3,
-    'stall bridge': 2,
-    'restart instance': 3,
-    'stall instance': 1,
-    'set clock': 2,
-    cut: 3,
-  });
-  switch (type) {
-    case 'kill bridge':
-    case 'stall bridge':
-      return { type, bridge };
-    case 'restart instance':
-    case 'stall instance':
-      return { type, instance };
-    case 'set clock': {
-      const who = random.chance(0.7) ? 'instance' : 'bridge';
-      const byMs = Math.round(random.between(-600_000, 600_000));
-      return { type, who, index: who === 'bridge' ? bridge : instance, byMs };
-    }
-    case 'cut': {
-      const ends = [`instance ${instance}`, `bridge ${bridge}`] as const;
-      const [from, to] = random.chance(0.5) ? ends : ([ends[1], ends[0]] as const);
-      return { type, from, to };
-    }
-  }
-}
-
-/** Visits come in bursts, every other one of them where a fault begins or ends. */
-function drawVisits(
-  random: Random,
-  { browsers, instances }: Shape,
-  faults: readonly FaultStep[],
-  endMs: number,
-): VisitStep[] {
-  const edges = faults.flatMap(({ at, forMs }) => [at, at + forMs, at + 1_000, at + forMs + 1_000]);
-  const visits: VisitStep[] = [];
-  const bursts = Array.from({ length: 25 + random.below(25) }, () => {
-    if (edges.length > 0 && random.chance(0.5)) return random.pick(edges) + random.between(-100, 400);
-    return random.between(0, endMs);
-  }).toSorted((a, b) => a - b);
-  for (const time of bursts) {
-    const browser = random.below(browsers);
-    for (let left = 1 + random.below(4); left > 0; left -= 1) {
-      const at = Math.min(Math.max(0, time + random.between(0, random.pick([1, 20, 600]))), endMs);
-      visits.push({
-        kind: 'visit',
-        at,
-        browser,
-        instance: random.below(instances),
-        task: random.weighted({ read: 40, save: 40, update: 14, destroy: 3, regenerate: 3 }),
-        isFresh: random.chance(0.2),
-        nonce: visits.length.toString(36),
-        answerMs: random.chance(0.03) ? null : random.between(0.1, random.pick([2, 2, 50])),
-      });
-    }
-  }
-  return visits;
 }

@@ -18,7 +18,6 @@ export interface SimBridgeOptions {
   readonly network: Network;
   readonly random: Random;
   readonly nodes: readonly Memcached[];
-  readonly lossGraceMs: number;
   readonly trace: (text: string) => void;
   readonly onDefect: (text: string) => void;
   readonly onLie: (key: string) => void;
@@ -27,6 +26,9 @@ export interface SimBridgeOptions {
 }
 
 const NODE_TIMEOUT_MS = 250;
+export const LOSS_GRACE_MS = 30_000;
+/** How many nodes hold a session. */
+export const COPIES = 2;
 /** A stall counts for so long after its end, as in the bridge's own lag meter, milliseconds. */
 const LAG_MEMORY_MS = 500;
 
@@ -85,6 +87,11 @@ export class SimBridge {
     return this.#isListening;
   }
 
+  /** Whether it reads from and writes to this node; true as long as it does nothing at all. */
+  isUsing(nodeIndex: number): boolean {
+    return this.#life === null || this.#life.cluster.candidate(nodeIndex)?.isAvailable === true;
+  }
+
   /** The answer to a request that has arrived. */
   async answer(request: Request): Promise<Response> {
     if (this.#life === null) throw new Error(`${this.machine.name} is not running`);
@@ -102,7 +109,7 @@ export class SimBridge {
   }
 
   #build(list: NodeList): Life {
-    const { scheduler, random, lossGraceMs, trace } = this.#options;
+    const { scheduler, random, trace } = this.#options;
     const links = new Map<number, NodeLink>();
     const clock = this.machine.clock();
     const cluster = new Cluster(
@@ -111,7 +118,7 @@ export class SimBridge {
         random: () => random.next(),
         wallClock: () => 1_000_000_000 + scheduler.now + this.skewMs,
         lagMs: () => (scheduler.now < this.#lag.until ? this.#lag.ms : 0),
-        lossGraceMs,
+        lossGraceMs: LOSS_GRACE_MS,
         createNode: (entry, onConnectionLost) => this.#link(entry, onConnectionLost, links),
         onTransition: ({ index, from, to, reason }) =>
           trace(`${this.machine.name}: node ${index} ${from} → ${to} (${reason})`),
@@ -121,7 +128,13 @@ export class SimBridge {
     const observer = {
       count: (event: StoreEvent) => this.counts.set(event, (this.counts.get(event) ?? 0) + 1),
     };
-    const store = new SessionStore({ cluster, clock, copies: 2, nodeTimeoutMs: NODE_TIMEOUT_MS, observer });
+    const store = new SessionStore({
+      cluster,
+      clock,
+      copies: COPIES,
+      nodeTimeoutMs: NODE_TIMEOUT_MS,
+      observer,
+    });
     const app = createApp({
       store,
       cluster,

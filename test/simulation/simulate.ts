@@ -1,7 +1,7 @@
 /**
  * Runs seeds of the simulation in several processes.
  *
- *   npm run simulate -- --seeds 10000 --from 1 [--severity one|wild] [--workers 2]
+ *   npm run simulate -- --seeds 10000 --from 1 [--severity one|wild|return|lapse] [--workers 2]
  *
  * A seed that breaks a promise is run again, shrunk and told. Exits with 1 when there is one.
  */
@@ -10,7 +10,7 @@ import { once } from 'node:events';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { drawPlan, type Plan, type Severity } from './plan.ts';
+import { drawPlan, type Plan, SEVERITIES, type Severity } from './plan.ts';
 import { runPlan } from './run.ts';
 import { shrink } from './shrink.ts';
 import { tellStory } from './story.ts';
@@ -48,7 +48,7 @@ async function lead(): Promise<number> {
       workers: { type: 'string', default: String(availableParallelism()) },
     },
   });
-  const severity = values.severity === 'one' || values.severity === 'wild' ? values.severity : null;
+  const severity = SEVERITIES.find((each) => each === values.severity) ?? null;
   const from = Number(values.from);
   const to = from + Number(values.seeds);
   const began = performance.now();

@@ -27,7 +27,6 @@ export interface RunOptions {
 }
 
 const TIMEOUT_MS = 1_000;
-const LOSS_GRACE_MS = 30_000;
 /** One visit makes several calls at most: it reads, it saves, it meets a conflict. */
 const VISIT_DEADLINE_MS = 3 * TIMEOUT_MS + 500;
 /** After the last step everything is healed; then the nodes come back and the copies meet. */
@@ -65,7 +64,6 @@ export class World {
       network,
       random,
       nodes: this.nodes,
-      lossGraceMs: LOSS_GRACE_MS,
       trace,
       onDefect: (text: string) => this.note('defect', text),
       onLie: (key: string) => this.note('lie', 'a node mixes keys up', sessionOf(key)),
@@ -115,6 +113,13 @@ export class World {
   note(kind: Fact['kind'], text: string, session?: string): void {
     this.trace(`*** ${kind}: ${text}`);
     this.facts.push({ kind, at: this.scheduler.now, text, ...(session === undefined ? {} : { session }) });
+  }
+
+  /** In this time nodes that had their memory were taken to have lost it. */
+  lapsed(at: number, until: number): void {
+    const text = `memory of nodes counted as lost from ${Math.round(at)} ms`;
+    this.trace(`*** lapse: ${text}`);
+    this.facts.push({ kind: 'lapse', at, until, text });
   }
 
   /** Runs the plan, heals everything, and lets every browser look at its session through every instance. */

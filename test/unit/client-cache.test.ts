@@ -82,17 +82,6 @@ test('the cache never exchanges a newer version for an older one', () => {
   assert.equal(cache.put(held('id', 6)).record.version, 6);
 });
 
-test('a destroyed session stays gone, an absent one only for a moment', () => {
-  const cache = new SessionCache({ maxBytes: 1_000_000, maxEntries: 100 });
-  const sought = { id: 'a', floor: 3 };
-  cache.markAbsent(sought, 1000);
-  assert.deepEqual([cache.isAbsent(sought, 999), cache.isAbsent(sought, 1000)], [true, false]);
-  assert.equal(cache.isAbsent({ id: 'a', floor: 4 }, 999), false, 'a browser has seen it since');
-  cache.markGone('a');
-  cache.markAbsent(sought, 0);
-  assert.equal(cache.isGone('a'), true);
-});
-
 test('an answer from before a logout does not bring the session back into the cache', () => {
   const cache = new SessionCache({ maxBytes: 1_000_000, maxEntries: 100 });
   cache.put(held('id', 1));
@@ -174,18 +163,41 @@ test('a fresh read never joins a read that has already left', async () => {
   assert.deepEqual(await look(reader, browser), { views: 2 });
 });
 
-test('a session that was certainly absent is not asked for again at once', async () => {
-  const { bridge, net, clock, browser, start } = setUp();
-  await change(start(), browser, (session) => (session.userId = '42'));
+test('a session that was absent a moment ago is found once another instance has restored it', async () => {
+  const { bridge, browser, start } = setUp();
+  const holder = start();
+  await change(holder, browser, (session) => (session.userId = '42'));
+  const tab = browser.clone();
   bridge.wipe();
-  const instance = start();
-  assert.deepEqual(await look(instance, browser), {});
+  const other = start();
+  assert.deepEqual(await look(other, tab), {});
+  await holder.manager.getSession(browser.request(), { fresh: true });
+  assert.equal(holder.told('restore').length, 1);
+  assert.deepEqual(await look(other, tab), { userId: '42' });
+});
+
+test('who waits for the answer to an earlier read asks again when that found nothing', async () => {
+  const { bridge, net, clock, browser, start } = setUp();
+  const holder = createInstance(bridge.fetch, { clock });
+  await change(holder, browser, (session) => (session.userId = '42'));
+  const tab = browser.clone();
+  bridge.wipe();
+  const other = start();
+  net.hold();
+  const early = other.manager.getSession(tab.request());
+  while (net.heldCount === 0) await new Promise((resolve) => setImmediate(resolve));
+  // The bridge has said that there is none; now there is one again.
+  await holder.manager.getSession(browser.request(), { fresh: true });
+  net.letNewPass();
+  const late = Promise.all([tab, tab].map((each) => other.manager.getSession(each.request())));
   const before = net.count;
-  assert.deepEqual(await look(instance, browser), {});
-  assert.equal(net.count, before);
-  clock.advance(1);
-  await look(instance, browser);
-  assert.equal(net.count, before + 1);
+  net.release();
+  assert.equal((await early).meta.isNew, true);
+  assert.deepEqual(
+    (await late).map(({ userId }) => userId),
+    ['42', '42'],
+  );
+  assert.equal(net.count, before + 1, 'both ask once');
 });
 
 test('maxStale 0 confirms every request, by a read that transfers nothing when nothing changed', async () => {

@@ -171,6 +171,24 @@ test('a carried save that had returned under another version is not a conflict w
   assert.deepEqual(dataAfter(both, returned), { a: 3, b: 4 });
 });
 
+test('what others saved stays when a carried save came home on top of it under the version it had already', () => {
+  const base = save(null, { a: 1 });
+  const first = carryAll(base, { a: 1, c: 1 }, { a: 1, c: 2 });
+  const returned = (others: SessionRecord): SessionRecord => {
+    const plan = planReturn(first, others);
+    assert.ok(plan.kind === 'write');
+    return returningRecord(first, others, plan);
+  };
+  const record = save(first.record, { a: 1, c: 2, d: 1 });
+  const next = carry(record, first, diffFields(fieldsOf(first.record), fieldsOf(record)));
+  for (const others of [save(base, { a: 1, b: 1 }), save(base, { a: 2 })]) {
+    const stored = returned(others);
+    assert.equal(stored.version, first.record.version);
+    const expected = { ...(JSON.parse(stored.data) as object), d: 1 };
+    assert.deepEqual(dataAfter(next, stored), expected);
+  }
+});
+
 test('when the nodes have lost everything newer, the data returns as a whole', () => {
   const old = save(null, { a: 1 });
   const base = save(save(old, { a: 2 }), { a: 2, b: 1 });

@@ -307,6 +307,27 @@ test('a save that meets a record it does not know at its second copy takes itsel
   assert.equal(await read(one, { id: ID }), 'from another bridge @0');
 });
 
+test('a save that is replaced while it waits for its second copy is not acknowledged with a third', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  const [home, second] = nodes;
+  assert.ok(home && second);
+  const cas = home.cas.bind(home);
+  home.cas = (...args) => {
+    home.cas = cas;
+    second.fault = 'hang';
+    return cas(...args);
+  };
+  const saving = save(one, { id: ID, version: 2, base: 1, text: 'mine' });
+  await clock.advance(100);
+  assert.equal(home.items.get(`shop:${ID}`)?.value.toString(), 'mine');
+  await overwrite(home, ID, 'theirs');
+  await clock.advance(1_000);
+  const result = await saving;
+  assert.equal(result.kind === 'conflict' && result.record.toString(), 'theirs');
+});
+
 test('a save without two of its first nodes is not acknowledged while others may go on with them', async () => {
   const { nodes, clock, bridge } = setUpNodes(4);
   const one = await bridge();
@@ -378,6 +399,97 @@ test('a session is restored on nodes that have nothing only after others were as
   await overwrite(nodes[2], ID, '');
   for (const index of [0, 1]) nodes[index]?.restartEmpty();
   assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
+});
+
+for (const count of [2, 3]) {
+  test(`of ${count} nodes, one that came back does not undo a logout that only a silent one knows`, async () => {
+    const { nodes, clock, bridge } = setUpNodes(count);
+    const one = await bridge();
+    const id = idWithRank([0, 1], count);
+    const [home, second, third] = nodes;
+    assert.ok(home && second);
+    await save(one, { id, version: 1, base: null });
+    home.fault = 'unreachable';
+    await read(one, { id });
+    await destroy(one, id);
+    home.heal();
+    await clock.advance(5_000);
+    assert.equal(one.cluster.status()[0]?.state, 'up');
+    if (third !== undefined) second.restartEmpty();
+    (third ?? second).fault = 'hang';
+    const reading = read(one, { id, floor: 1 });
+    await clock.advance(1_000);
+    assert.equal(await reading, 'unknown');
+  });
+}
+
+test('a logout outlives two of the three nodes of a session', async () => {
+  const { nodes, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  await destroy(one, ID);
+  kill(nodes[0]);
+  kill(nodes[1]);
+  assert.equal(await read(one, { id: ID }), 'gone');
+  // As an instance does that still holds the session and hears that the nodes have lost it.
+  assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
+});
+
+test('what a spare has left from when it took the place of a copy is not taken for the newest', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  const [home, second] = nodes;
+  assert.ok(home && second);
+  await save(one, { id: ID, version: 1, base: null });
+  second.fault = 'hang';
+  const saving = save(one, { id: ID, version: 2, base: 1 });
+  await clock.advance(500);
+  assert.equal((await saving).kind, 'stored');
+  second.heal();
+  await clock.advance(5_000);
+  await save(one, { id: ID, version: 3, base: 2 });
+  assert.deepEqual(
+    nodes.map(({ items }) => items.get(`shop:${ID}`)?.version),
+    [3, 3, 2],
+  );
+  home.restartEmpty();
+  second.fault = 'hang';
+  for (const floor of [2, null]) {
+    const reading = read(one, { id: ID, floor });
+    await clock.advance(1_000);
+    assert.equal(await reading, 'unknown');
+  }
+});
+
+test('a session on a node that is being drained is found while its other node is silent', async () => {
+  const { nodes, clock, bridge } = setUpNodes(4);
+  const one = await bridge();
+  const id = idWithRank([0, 1, 2, 3], 4);
+  await save(one, { id, version: 1, base: null });
+  const list = one.cluster.list.map((entry) =>
+    entry.index === 0 ? { ...entry, state: 'draining' as const } : entry,
+  );
+  assert.deepEqual(one.cluster.apply(list), []);
+  assert.ok(nodes[1]);
+  nodes[1].fault = 'hang';
+  const reading = read(one, { id, floor: 1 });
+  await clock.advance(1_000);
+  assert.equal(await reading, 'record 1 @1');
+});
+
+test('what most of the first nodes hold is believed although all of them have just come back', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  for (const node of nodes) node.fault = 'unreachable';
+  assert.equal(await read(one, { id: ID, floor: 1 }), 'unknown');
+  for (const node of nodes) node.heal();
+  await clock.advance(5_000);
+  assert.ok(nodes[2]);
+  nodes[2].fault = 'hang';
+  const reading = read(one, { id: ID, floor: 1 });
+  await clock.advance(1_000);
+  assert.equal(await reading, 'record 1 @0');
 });
 
 /** Ends the node's process: its memory is gone, and the machine says so. */

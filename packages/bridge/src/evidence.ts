@@ -1,6 +1,6 @@
 /** What the nodes' answers about one session prove: pure functions, no I/O. */
 import type { Item } from './node.ts';
-import type { Candidate } from './placement.ts';
+import { type Candidate, firstOf } from './placement.ts';
 
 /** One node's answer. A node that failed to answer has none. */
 export interface Answer {
@@ -92,11 +92,37 @@ export function judge(evidence: Evidence): Verdict {
     return silent === 0 && evidence.answers.size > 0 ? { kind: 'absent' } : { kind: 'unknown' };
   if (silent === 0) return { kind: 'found', hit };
   const { version } = hit.item;
-  if (evidence.floor !== null)
-    return version >= evidence.floor ? { kind: 'found', hit } : { kind: 'unknown' };
+  const isTrusted = hits.some(
+    (each) => each.isTrusted && each.item.version === version && isProper(evidence, each.index),
+  );
+  if (evidence.floor !== null) {
+    const isConfirmed = isTrusted || isHeldByMost(evidence);
+    return isConfirmed && version >= evidence.floor ? { kind: 'found', hit } : { kind: 'unknown' };
+  }
   // Fewer silent nodes than copies cannot hide a newer save, provided that memory was lost nowhere.
-  const isConfirmed = hits.some((each) => each.isTrusted && each.item.version === version);
-  return isConfirmed && silent < evidence.copies ? { kind: 'found', hit } : { kind: 'unknown' };
+  return isTrusted && silent < evidence.copies ? { kind: 'found', hit } : { kind: 'unknown' };
+}
+
+/**
+ * Whether the node would know of newer saves. A spare that once took the place of a copy does not: what it has left
+ * from then grows old without anybody missing it. A node that is being drained is taken to know, as long as nobody
+ * contradicts it: most sessions are still there. (Where there is one copy only, any node is as good as the other.)
+ */
+function isProper({ window, copies }: Evidence, index: number): boolean {
+  const first = firstOf(window, copies);
+  if (copies === 1) return first.includes(index);
+  const ranked = window.filter(({ isLost }) => !isLost).map((candidate) => candidate.index);
+  return first.slice(0, copies).includes(index) || ranked.slice(0, copies).includes(index);
+}
+
+/**
+ * Whether most of the first nodes have something of the session. They have not lost their memory then, so one of
+ * them is among those that were written to last. A node that has nothing may have lost it: an old record that came
+ * back with its node would stand alone there against what only a silent node knows, a logout for example.
+ */
+function isHeldByMost({ window, copies, answers }: Evidence): boolean {
+  const first = firstOf(window, copies);
+  return first.filter((index) => isHit(answers.get(index))).length > first.length / 2;
 }
 
 /** Nodes that may know something and have not answered. */

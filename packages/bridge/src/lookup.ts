@@ -11,7 +11,7 @@ import {
   type NewItem,
   type StoreOutcome,
 } from './node.ts';
-import { type Candidate, drainingLast, place, type Placement } from './placement.ts';
+import { type Candidate, firstOf, place, type Placement } from './placement.ts';
 
 export interface LookupContext {
   readonly cluster: Cluster;
@@ -54,12 +54,21 @@ export class Lookup {
 
   /** The nodes that are to hold the session, without those that have failed. The first is the anchor. */
   get copies(): readonly number[] {
+    return this.#nearest(this.#context.copies);
+  }
+
+  /** The copies and one more: with it, what is written there outlives as many nodes as there are copies. */
+  get copiesAndSpare(): readonly number[] {
+    return this.#nearest(this.#context.copies + 1);
+  }
+
+  #nearest(most: number): readonly number[] {
     const { copies, spares } = this.placement;
-    if (this.#failed.size === 0 && this.#full.size === 0) return copies;
+    if (most === copies.length && this.#failed.size === 0 && this.#full.size === 0) return copies;
     const usable = [...copies, ...spares].filter(
       (index) => !this.#failed.has(index) && !this.#full.has(index),
     );
-    return usable.slice(0, this.#context.copies);
+    return usable.slice(0, most);
   }
 
   /** Whether a node takes no record of this size, however much memory it has. */
@@ -79,20 +88,13 @@ export class Lookup {
    */
   isQuorum(indexes: Iterable<number>): boolean {
     const { cluster, copies } = this.#context;
+    const { window } = this.placement;
     // The list of nodes as it was when the request began: it goes on where it started, also when that is drained now.
-    // Nodes that are being drained count where there are too few others, as they are copies there.
-    const members = drainingLast(this.placement.window);
+    const first = firstOf(window, copies, ({ index }) => cluster.isLost(index));
+    const most = window.length > 2 ? Math.floor(first.length / 2) + 1 : 1;
     const taken = [...indexes];
-    let first = 0;
-    let met = 0;
-    for (const { index } of members) {
-      if (first > copies) break;
-      if (cluster.isLost(index)) continue;
-      first += 1;
-      if (taken.includes(index)) met += 1;
-    }
-    const most = members.length > 2 ? Math.floor(first / 2) + 1 : 1;
-    return met >= Math.min(copies, most, first);
+    const met = first.filter((index) => taken.includes(index)).length;
+    return met >= Math.min(copies, most, first.length);
   }
 
   /** Whether they are a quorum, at the latest when it is known which nodes have lost their memory. */

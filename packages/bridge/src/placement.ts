@@ -75,7 +75,7 @@ export function place(ranked: readonly Candidate[], copies: number, hint: Candid
 }
 
 /** Nodes that are being drained come last: better a copy there than none. */
-export function drainingLast(candidates: readonly Candidate[]): readonly Candidate[] {
+function drainingLast(candidates: readonly Candidate[]): readonly Candidate[] {
   if (!candidates.some(({ isDraining }) => isDraining)) return candidates;
   return candidates.toSorted((a, b) => Number(a.isDraining) - Number(b.isDraining));
 }
@@ -84,4 +84,22 @@ export function drainingLast(candidates: readonly Candidate[]): readonly Candida
 export function chooseHome(holders: readonly number[], hintIndex: number | null): number | null {
   if (hintIndex !== null && holders.includes(hintIndex)) return hintIndex;
   return holders[0] ?? null;
+}
+
+/**
+ * The first nodes of a session, one more than copies: whoever writes must reach most of them. Those whose memory
+ * counts as lost are none of them, and those that are being drained count where there are too few others, as they
+ * are copies there.
+ */
+export function firstOf(
+  window: readonly Candidate[],
+  copies: number,
+  isLost: (candidate: Candidate) => boolean = (candidate) => candidate.isLost,
+): number[] {
+  const first: number[] = [];
+  for (const candidate of drainingLast(window)) {
+    if (first.length > copies) break;
+    if (!isLost(candidate)) first.push(candidate.index);
+  }
+  return first;
 }

@@ -99,7 +99,8 @@ export class Save {
 
   /** The anchor holds it; now the other copies. The place of one that fails is taken by the next node. */
   async #copy(anchor: number): Promise<SaveOutcome> {
-    const holders: number[] = [anchor];
+    let holders = [anchor];
+    let hasPassedOver = false;
     for (;;) {
       const { copies, hasTimeLeft } = this.#lookup;
       const missing = copies.filter((index) => !holders.includes(index));
@@ -109,12 +110,28 @@ export class Save {
       for (const result of results) {
         if (typeof result === 'number') holders.push(result);
         else if (result !== null) return this.#yield(result);
+        else hasPassedOver = true;
       }
+    }
+    // While a node was waited for that did not answer, another writer may have replaced this save where it was first.
+    if (hasPassedOver) {
+      const found = await this.#lookAgain(holders);
+      if ('item' in found) return this.#yield(found);
+      holders = found.holders;
     }
     this.#doubtOthers(holders);
     if (await this.#lookup.reachesQuorum(holders)) return { kind: 'stored', holders };
     // It is not taken back: a reader may have been shown it meanwhile.
     return this.#nowhere();
+  }
+
+  /** Which of these nodes still hold this save, or what contradicts it there. */
+  async #lookAgain(indexes: readonly number[]): Promise<Hit | { readonly holders: number[] }> {
+    await this.#lookup.ask(indexes);
+    const answers = indexes.flatMap((index) => this.#lookup.answers.get(index) ?? []);
+    for (const { index, item, isTrusted } of answers)
+      if (item !== null && !this.#isOurs(item)) return { index, item, isTrusted };
+    return { holders: answers.filter(({ item }) => item !== null).map(({ index }) => index) };
   }
 
   /** A node that was passed over may be up again in a moment, with what it held before. */

@@ -123,7 +123,7 @@ export class SessionStore {
     return this.read({ ...request, floor: null });
   }
 
-  /** Writes a tombstone on every copy, and wherever else something of the session is found. */
+  /** Writes a tombstone on every copy, on one node more, and wherever else something of the session is found. */
   async destroy(request: SessionAddress & { readonly ttlSeconds: number }): Promise<DestroyResult> {
     const lookup = this.#lookUp(request, null);
     await lookup.askAll();
@@ -190,7 +190,7 @@ export class SessionStore {
   async #bury(lookup: Lookup, ttlSeconds: number): Promise<boolean> {
     const held = [...lookup.answers.values()].filter(({ item }) => item !== null).map(({ index }) => index);
     const buried = new Set<number>();
-    let targets = [...new Set([...lookup.copies, ...held])];
+    let targets = [...new Set([...lookup.copiesAndSpare, ...held])];
     while (targets.length > 0 && lookup.hasTimeLeft) {
       const results = await Promise.all(targets.map((index) => this.#buryOn(lookup, index, ttlSeconds)));
       for (const [at, index] of targets.entries()) if (results[at] === true) buried.add(index);

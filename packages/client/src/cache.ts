@@ -20,30 +20,14 @@ export interface CacheLimits {
   readonly maxEntries: number;
 }
 
-/** A session, and the version from which on a browser has seen it. */
-export interface Sought {
-  readonly id: string;
-  readonly floor: number;
-}
-
-/** What is known of a session that is not there. */
-interface Missing {
-  /** Until when that counts, milliseconds. */
-  readonly untilMs: number;
-  /** The highest version that the browser had seen for which it was asked: a higher one was stored since. */
-  readonly floor: number;
-}
-
-const GONE: Missing = { untilMs: Infinity, floor: Infinity };
-
-/** Sessions that are known not to be there. */
-const MISSING_REMEMBERED = 10_000;
+/** Destroyed sessions that are remembered. */
+const GONE_REMEMBERED = 10_000;
 /** Bytes of an entry besides its data: keys, objects, numbers. */
 const OVERHEAD_BYTES = 600;
 
 export class SessionCache {
   readonly #sessions: LRUCache<string, Held>;
-  readonly #missing = new LRUCache<string, Missing>({ max: MISSING_REMEMBERED });
+  readonly #gone = new LRUCache<string, true>({ max: GONE_REMEMBERED });
   /** Writes of this instance that are under way after their answer has left. */
   readonly #writes = new Map<string, Write>();
 
@@ -69,7 +53,6 @@ export class SessionCache {
       held.touchedAt = Math.max(held.touchedAt, before.touchedAt);
       held.copies ??= before.copies;
     }
-    this.#missing.delete(id);
     this.#sessions.set(id, held);
     return held;
   }
@@ -78,24 +61,14 @@ export class SessionCache {
     this.#sessions.delete(id);
   }
 
-  /** Certainly absent a moment ago: not asked for again until then by browsers that have seen no more than this one. */
-  markAbsent({ id, floor }: Sought, untilMs: number): void {
-    if (!this.isGone(id)) this.#missing.set(id, { untilMs, floor });
-  }
-
   /** Destroyed: ids are never used again, so it stays gone. */
   markGone(id: string): void {
     this.drop(id);
-    this.#missing.set(id, GONE);
-  }
-
-  isAbsent({ id, floor }: Sought, now: number): boolean {
-    const missing = this.#missing.get(id);
-    return missing !== undefined && now < missing.untilMs && floor <= missing.floor;
+    this.#gone.set(id, true);
   }
 
   isGone(id: string): boolean {
-    return this.#missing.get(id) === GONE;
+    return this.#gone.get(id) === true;
   }
 
   /** The write of this session that is under way in the background, if there is one. */

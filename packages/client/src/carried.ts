@@ -159,11 +159,19 @@ function appliedSaves({ record, base }: Carried, stored: SessionRecord): Applied
 }
 
 /** Whether nobody else has written since: then the data returns as a whole. */
-function isBase({ record }: Carried, stored: SessionRecord, applied: AppliedSaves): boolean {
-  if (stored.version !== applied.carried) return false;
+function isBase(carried: Carried, stored: SessionRecord, applied: AppliedSaves): boolean {
+  const { record } = carried;
+  if (stored.version !== applied.carried || includesOthers(carried, stored)) return false;
   const nonce = record.log[record.version - 1 - applied.carried];
   // Bridges that disagreed may have stored another save under the same version.
   return nonce === undefined || stored.nonce === '' || stored.nonce === nonce;
+}
+
+/** A save of ours keeps its name, and perhaps its version, when it comes home on top of what others saved. */
+function includesOthers({ record, base, changes }: Carried, stored: SessionRecord): boolean {
+  const ours = new Set([record.nonce, ...record.log]);
+  if (stored.version > base && stored.log.some((nonce) => !ours.has(nonce))) return true;
+  return [...(stored.changed ?? [])].some(([key, changedIn]) => changedIn > base && !changes.has(key));
 }
 
 function changesAfter({ record, changes }: Carried, version: number): Changes {

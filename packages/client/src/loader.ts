@@ -32,7 +32,6 @@ export class SessionLoader<T extends object> {
     const held = isFresh ? null : this.#holdings.trusted(wanted);
     if (held !== null) return { kind: 'found', held, source: 'cache', isStale: false };
     if (cache.isGone(wanted.id)) return { kind: 'gone' };
-    if (!isFresh && cache.isAbsent(wanted, this.#engine.clock.now())) return { kind: 'absent' };
     return this.#share(wanted, isFresh);
   }
 
@@ -79,7 +78,8 @@ export class SessionLoader<T extends object> {
     const isJoinable = isWorkShared && !isFresh;
     // What is boarding has begun in this very turn, so the same visit waits for it.
     if (known?.isBoarding === true) return known.result;
-    if (known !== undefined && isJoinable && now - known.startedAt < maxStaleMs) return known.result;
+    if (known !== undefined && isJoinable && now - known.startedAt < maxStaleMs)
+      return this.#join(known, wanted);
     const result = this.#board(wanted, now, () => (flight.isBoarding = false));
     const flight: Flight = { startedAt: now, isBoarding: true, result };
     this.#flights.set(key, flight);
@@ -88,6 +88,12 @@ export class SessionLoader<T extends object> {
     };
     void result.then(land, land);
     return result;
+  }
+
+  /** "No session" is never a little old: since that read left, another instance may have restored the session. */
+  async #join(flight: Flight, wanted: Wanted): Promise<Loaded> {
+    const loaded = await flight.result;
+    return loaded.kind === 'absent' ? this.#share(wanted, false) : loaded;
   }
 
   async #board(wanted: Wanted, sentAt: number, leave: () => void): Promise<Loaded> {

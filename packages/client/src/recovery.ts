@@ -22,8 +22,6 @@ export type Loaded =
   | { readonly kind: 'rejected' }
   | { readonly kind: 'unavailable'; readonly error: SessionUnavailableError };
 
-/** Milliseconds for which a session that was certainly absent is not asked for again. */
-const ABSENT_MS = 500;
 /** Seconds for which a record that is below the floor may still be followed by a newer one. */
 const BEHIND_SECONDS = 30;
 /** Writes before recovery gives up: others may be recovering the same session. */
@@ -45,8 +43,7 @@ export class Recovery<T extends object> {
     if (held !== null && held.record.version >= wanted.floor) return this.#restore(wanted, held, older);
     cache.drop(wanted.id);
     if (older !== null) return this.rejectBelowFloor(older);
-    const { maxStaleMs } = this.#engine.options;
-    cache.markAbsent(wanted, this.#engine.clock.now() + Math.min(ABSENT_MS, maxStaleMs));
+    // Nobody remembers it: another instance that still holds the session may be restoring it.
     return { kind: 'absent' };
   }
 

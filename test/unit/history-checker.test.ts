@@ -1,0 +1,81 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { checkHistory } from '../history/checker.ts';
+import type { Fact, History, Operation, TaskKind, View } from '../history/history.ts';
+
+const ID = 'S';
+/** Nodes are silent from 0 to 50 s; after the grace their memory counts as lost. */
+const LAPSE: Fact = { kind: 'lapse', at: 30_000, until: 60_000, text: '' };
+
+function view(version: number, nonces: readonly string[]): View {
+  const place = { home: 0, source: 'bridge', isStale: false, copies: 2 } as const;
+  return { session: version === 0 ? null : ID, version, nonces, count: 0, owner: null, ...place };
+}
+
+interface Seen {
+  readonly start: number;
+  readonly floor: number;
+  readonly before: View;
+  readonly after?: View;
+  readonly nonce?: string;
+}
+
+function operation(kind: TaskKind, { start, floor, before, after = before, nonce }: Seen): Operation {
+  return {
+    browser: 'one',
+    instance: 'one',
+    kind,
+    isFresh: true,
+    session: floor === 0 ? null : ID,
+    floor,
+    isCarrying: false,
+    nonce: nonce ?? null,
+    start,
+    end: start + 1,
+    outcome: 'ok',
+    error: null,
+    before,
+    after,
+    cookies: [],
+  };
+}
+
+const NOTHING = view(0, []);
+const FIRST = operation('save', { start: 0, floor: 0, before: NOTHING, after: view(1, ['a']), nonce: 'a' });
+const SECOND = operation('save', {
+  start: 10,
+  floor: 1,
+  before: view(1, ['a']),
+  after: view(2, ['a', 'b']),
+  nonce: 'b',
+});
+
+function broken(operations: readonly Operation[], facts: readonly Fact[] = [LAPSE]): string[] {
+  const history: History = { maxStaleMs: 0, deadlineMs: 1_000, nodes: 3, operations, facts };
+  return checkHistory(history).map(({ check }) => check);
+}
+
+function readAt(start: number, floor: number, before: View): Operation {
+  return operation('read', { start, floor, before });
+}
+
+test('what was acknowledged before the end of a lapse may be given up, and only then', () => {
+  const older = [FIRST, SECOND, readAt(70_000, 1, view(1, ['a']))];
+  assert.deepEqual(broken(older), []);
+  assert.deepEqual(broken(older, []), ['durable']);
+  const third = { start: 61_000, floor: 2, before: view(2, ['a', 'b']), nonce: 'c' };
+  const after = operation('save', { ...third, after: view(3, ['a', 'b', 'c']) });
+  assert.deepEqual(broken([FIRST, SECOND, after, readAt(70_000, 1, view(2, ['a', 'b']))]), ['durable']);
+});
+
+test('during a lapse "no session" may be said, and not after it', () => {
+  assert.deepEqual(broken([FIRST, readAt(40_000, 1, NOTHING)]), []);
+  assert.deepEqual(broken([FIRST, readAt(20_000, 1, NOTHING)]), ['durable']);
+  assert.deepEqual(broken([FIRST, readAt(70_000, 1, NOTHING)]), ['durable']);
+});
+
+test('a lapse excuses neither what was ended nor less than a cookie says', () => {
+  const end = operation('destroy', { start: 20, floor: 2, before: view(2, ['a', 'b']), after: NOTHING });
+  assert.deepEqual(broken([FIRST, SECOND, end, readAt(40_000, 2, view(2, ['a', 'b']))]), ['ended']);
+  assert.deepEqual(broken([FIRST, SECOND, readAt(40_000, 2, view(1, ['a']))]), ['monotonic']);
+});
