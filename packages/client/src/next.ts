@@ -1,6 +1,7 @@
 /** The Next.js adapter: one call gives the session in every place where one can be used. */
 import { cookies, headers } from 'next/headers.js';
 import * as server from 'next/server.js';
+import { nextClock } from './next-clock.ts';
 import type { NextPlatform } from './next-platform.ts';
 import { createNextSessions, type NextSessions } from './next-sessions.ts';
 import type { SessionOptions } from './options.ts';
@@ -28,5 +29,5 @@ const platform: NextPlatform = { cookies, headers, after: after ?? null };
 export function createSessions<T extends object = Record<string, unknown>>(
   options: SessionOptions<T> = {},
 ): NextSessions<T> {
-  return createNextSessions(options, platform);
+  return createNextSessions({ clock: nextClock, ...options }, platform);
 }
