@@ -167,8 +167,12 @@ export async function startStack(options: StackOptions): Promise<Stack> {
   });
   const stack = new Stack(options, { nodes, bridges, instances, fronts });
   await stack.publishNodes();
-  await Promise.all([...bridges, ...instances].map((each) => each.start()));
-  return stack;
+  const starts = await Promise.allSettled([...bridges, ...instances].map((each) => each.start()));
+  const failure = starts.find((start) => start.status === 'rejected');
+  if (failure === undefined) return stack;
+  // Whoever does not get it cannot end it.
+  await stack[Symbol.asyncDispose]();
+  throw failure.reason;
 }
 
 async function startNode(index: number, { flags = [], bridges }: StackOptions): Promise<NodeSite> {

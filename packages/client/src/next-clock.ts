@@ -14,7 +14,7 @@ const outside: <R>(work: () => R) => R = contexts()?.snapshot?.() ?? ((work) => 
  * With `cacheComponents`, Next.js complains about whatever reads the time while a page is rendered, because the page
  * might show it. Here it only decides whether a session may be shown from memory.
  */
-export const nextClock: Clock = { ...systemClock, now: () => outside(systemClock.now) };
+export const nextClock: Clock = { ...systemClock, now: () => outside(() => systemClock.now()) };
 
 function contexts(): AsyncContexts | undefined {
   // Next.js declares it nowhere.
