@@ -1,4 +1,4 @@
-/** Plays "Changing secrets" of docs/operations.md, one secret after the other, while people use the site. */
+/** Plays "Changing secrets" of docs/operations.md, but for the operator's token, while people use the site. */
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -114,7 +114,7 @@ class People {
   }
 }
 
-test('every secret is replaced as the page says, and nobody is logged out or told of an outage', async () => {
+test('the secrets of nodes, bridges and apps are replaced as the page says, and nobody is logged out or told of an outage', async () => {
   await using bridges = new Bridges();
   await bridges.start({ MEMCACHED_USERNAME: OLD.username, MEMCACHED_PASSWORD: OLD.password, BRIDGE_SECRET });
   const told: string[] = [];
