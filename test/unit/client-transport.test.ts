@@ -247,20 +247,46 @@ test('after repeated failures calls fail at once, and a probe finds the bridge w
   });
 });
 
-test('when the other bridge goes away, a bridge that is back is found within the same call', async () => {
+/** Of two bridges the first has been gone for so long that it is probed rarely; now it is back, and the second goes. */
+async function changeOver(): Promise<{ readonly net: FaultyFetch; readonly transport: Transport }> {
   const { net, clock, start } = setUp();
-  const transport = start({ urls: ['http://a.test', 'http://b.test'] });
+  const urls = ['http://a.test', 'http://b.test'];
+  const breakers = new Map<string, Breaker>();
   net.set('refuse', 'http://a.test');
-  // Its pauses between probes become long.
+  for (let copy = 0; copy < 5; copy += 1) await start({ urls, breakers }).send(GET);
+  const transport = start({ urls, breakers });
   for (let round = 0; round < 8; round += 1) {
+    const before = net.count;
     await transport.send(GET);
     clock.advance(20);
+    assert.ok(net.count - before <= 2, 'the first is only probed');
   }
   await transport.send(GET);
   net.set(null, 'http://a.test');
   net.set('refuse', 'http://b.test');
   clock.advance(0.3);
+  return { net, transport };
+}
+
+test('when the other bridge goes away, a bridge that is back is found within the same call', async () => {
+  const { transport } = await changeOver();
   assert.equal((await transport.send(GET)).status, 404);
+});
+
+test('when the last bridge has just been given up, a call waits for the one that is being found well again', async () => {
+  const { net, transport } = await changeOver();
+  net.hold();
+  const before = net.count;
+  const calls: ReturnType<Transport['send']>[] = [];
+  // Five requests fail at the one, and the answer to the probe of the other is held back.
+  for (let call = 1; call <= 5; call += 1) {
+    calls.push(transport.send(GET));
+    await until(() => net.count === before + 1 + call);
+  }
+  const answers = Promise.all([...calls, transport.send(GET)]);
+  await until(() => net.heldCount === 1);
+  net.release();
+  for (const { status } of await answers) assert.equal(status, 404);
 });
 
 test('a bridge without a second one is back within about a second, however long it was gone', async () => {

@@ -6,6 +6,8 @@ const FAILURES = 5;
 /** Milliseconds between probes: doubled from the first to the longest, and jittered. */
 const FIRST_PAUSE_MS = 250;
 const LONGEST_PAUSE_MS = 16_000;
+/** Milliseconds for which nobody can say yet that the failures last. */
+const NEW_MS = 1_000;
 /** Milliseconds for which a bridge may ask to be spared, at most. */
 const LONGEST_SPARING_MS = 30_000;
 
@@ -22,6 +24,7 @@ export interface BreakerOptions {
 export class Breaker {
   readonly #options: BreakerOptions;
   #failures = 0;
+  #openedAt = 0;
   #pauseMs = FIRST_PAUSE_MS;
   #pausedAt = 0;
   #probeAt = 0;
@@ -40,6 +43,11 @@ export class Breaker {
 
   get isOpen(): boolean {
     return this.#failures >= FAILURES;
+  }
+
+  /** Whether it was still used a moment ago. */
+  get isNewlyOpen(): boolean {
+    return this.isOpen && this.#options.clock.now() - this.#openedAt < NEW_MS;
   }
 
   /**
@@ -91,7 +99,9 @@ export class Breaker {
 
   failed(): void {
     this.#failures += 1;
-    if (this.#failures === FAILURES) this.#pause();
+    if (this.#failures !== FAILURES) return;
+    this.#openedAt = this.#options.clock.now();
+    this.#pause();
   }
 
   async #probe(): Promise<void> {

@@ -44,6 +44,11 @@ export class Bridge {
     return this.#breaker.allows(ignore);
   }
 
+  /** Whether calls have only just begun to leave it alone. */
+  get isNewlyLeft(): boolean {
+    return this.#breaker.isNewlyOpen;
+  }
+
   /** Resolves when the last probe has ended. */
   get probed(): Promise<unknown> {
     return this.#breaker.probed;

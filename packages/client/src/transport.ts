@@ -113,9 +113,12 @@ export class Transport {
     if (tried.length === 0 && fresh.length === 0) for (const bridge of this.#bridges) bridge.nudge(ALONE_MS);
     const [first, ...others] = fresh;
     if (first !== undefined) return { bridge: first, isLast: others.length === 0 && tried.length > 0 };
-    if (tried.length === 0 || this.#leftMs(open) <= 0) return null;
+    // Where the last bridge has just failed others, one that is back may not have been found yet.
+    const isOutage = tried.length === 0 && !this.#bridges.some(({ isNewlyLeft }) => isNewlyLeft);
+    if (isOutage || this.#leftMs(open) <= 0) return null;
     const found = await this.#probeOthers(tried, open);
     if (found !== null) return { bridge: found, isLast: true };
+    if (tried.length === 0) return null;
     const again = this.#usableBridges().find(({ isOverloaded }) => !isOverloaded);
     if (tried.length >= TRIES || again === undefined || this.#leftMs(open) <= 0) return null;
     await this.#backOff(this.#leftMs(open));
