@@ -26,6 +26,8 @@ interface Loss {
   /** The same browser's request from before it had. */
   readonly tab: TestBrowser;
   readonly start: (options?: SessionOptions<Data>) => Instance;
+  /** What happens before each write of the instance that holds version 4. */
+  readonly meanwhile: { beforeWrite: () => Promise<void> };
 }
 
 /** A session of four saves that no node knows any more. */
@@ -34,7 +36,15 @@ async function loseAll({ maxStale = 0 } = {}): Promise<Loss> {
   const bridge = new MemoryBridge({ secrets: {}, isOpen: true, now: () => clock.now() });
   const start = (options: SessionOptions<Data> = {}): Instance =>
     createInstance(bridge.fetch, { clock, maxStale: 0, ...options });
-  const [older, newer] = [start(), start({ maxStale })];
+  const meanwhile = { beforeWrite: async (): Promise<void> => undefined };
+  const older = start();
+  const newer = createInstance(
+    async (url, init) => {
+      if (init.method === 'PUT') await meanwhile.beforeWrite();
+      return bridge.fetch(url, init);
+    },
+    { clock, maxStale },
+  );
   const browser = new TestBrowser();
   await change(older, browser, (session) => Object.assign(session, { views: 1, userId: '42' }));
   const tab = browser.clone();
@@ -42,7 +52,7 @@ async function loseAll({ maxStale = 0 } = {}): Promise<Loss> {
   await change(newer, browser, (session) => (session['note'] = 'theirs'));
   await change(newer, browser, (session) => (session.views = 4));
   bridge.wipe();
-  return { bridge, clock, older, newer, browser, tab, start };
+  return { bridge, clock, older, newer, browser, tab, start, meanwhile };
 }
 
 function isOutage(error: unknown): boolean {
@@ -116,6 +126,22 @@ test('what was saved on top of it is kept too when a save brings the newer one b
   const whole = { views: 4, userId: '44', note: 'theirs', cart: ['apple'] };
   assert.deepEqual(await look(start(), browser), whole);
   assert.deepEqual(newer.told('restore'), [{ type: 'restore', version: 5, reason: 'older' }]);
+  assert.deepEqual(newer.told('conflict'), [{ type: 'conflict', version: 3, round: 1, keys: ['userId'] }]);
+});
+
+test('of what is saved on top of it while a save brings the newer one back, the last is kept', async () => {
+  const { bridge, older, newer, browser, tab, start, meanwhile } = await loseAll({ maxStale: 3600 });
+  for (const views of [5, 6, 7]) await change(newer, browser, (session) => (session.views = views));
+  bridge.wipe();
+  await change(older, tab, (session) => (session.cart = ['apple']));
+  let writes = 0;
+  meanwhile.beforeWrite = async () => {
+    writes += 1;
+    if (writes === 2) await change(older, tab, (session) => (session.cart = ['pear']));
+  };
+  await change(newer, browser, (session) => (session.userId = '44'));
+  assert.equal(writes, 3);
+  assert.deepEqual((await look(start(), browser)).cart, ['pear']);
 });
 
 test('what is lost when the older version has been saved more often is told by who held it', async () => {

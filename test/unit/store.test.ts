@@ -435,6 +435,20 @@ test('a logout outlives two of the three nodes of a session', async () => {
   assert.equal((await save(one, { id: ID, version: 2, base: null })).kind, 'gone');
 });
 
+test('no reader shortens the life of a logout, on whatever node it is', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const one = await bridge();
+  await save(one, { id: ID, version: 1, base: null });
+  await destroy(one, ID);
+  nodes[0]?.restartEmpty();
+  const ttlSeconds = 43_200;
+  await one.store.touch({ app: 'shop', ref: { id: ID, index: null }, ttlSeconds });
+  for (const { items } of nodes) {
+    const endsAt = items.get(`shop:${ID}`)?.expiresAt ?? 0;
+    assert.ok(endsAt >= clock.now() + 2 * ttlSeconds * 1_000);
+  }
+});
+
 test('what a spare has left from when it took the place of a copy is not taken for the newest', async () => {
   const { nodes, clock, bridge } = setUpNodes(3);
   const one = await bridge();

@@ -29,7 +29,7 @@ export async function agree(lookup: Lookup, options: AgreementOptions): Promise<
   const verdict = isTogether ? together : await bringTogether(lookup, lost, options);
   // A tombstone must outlive what instances and cookies still hold of the session: no reader shortens its life.
   if (verdict.kind === 'gone' && touchSeconds !== null)
-    await lookup.touch(lookup.copies, ttlSeconds(verdict.hit.item));
+    await lookup.touch(lookup.copiesAndSpare, ttlSeconds(verdict.hit.item));
   return verdict;
 }
 

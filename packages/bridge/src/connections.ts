@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 
 /**
  * Connections that are taken beyond the limit. Each gets one answer; where all are taken, the one that has kept
- * silent longest gives way, so that whoever speaks at once is always heard.
+ * silent longest gives way, so that whoever speaks soon enough is heard.
  */
 export const SPARE_CONNECTIONS = 32;
 

@@ -119,7 +119,7 @@ async function askBridge({
 
 function readToken(): string {
   const { ADMIN_TOKEN: token = '', ADMIN_TOKEN_FILE: file = '' } = process.env;
-  return token === '' && file !== '' ? readFileSync(file, 'utf8') : token;
+  return token.trim() === '' && file !== '' ? readFileSync(file, 'utf8') : token;
 }
 
 /** Fewer connections than files can be open, so that those to the nodes always can. */

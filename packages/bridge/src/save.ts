@@ -127,6 +127,8 @@ export class Save {
 
   /** Which of these nodes still hold this save, or what contradicts it there. */
   async #lookAgain(indexes: readonly number[]): Promise<Hit | { readonly holders: number[] }> {
+    // An answer that is not waited for is no fault of the node's, and would be booked as one.
+    if (!this.#lookup.hasTimeLeft) return { holders: [] };
     await this.#lookup.ask(indexes);
     const answers = indexes.flatMap((index) => this.#lookup.answers.get(index) ?? []);
     for (const { index, item, isTrusted } of answers)

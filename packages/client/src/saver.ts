@@ -3,7 +3,15 @@ import type { Held } from './cache.ts';
 import { conflictingKeys } from './conflict.ts';
 import type { Engine } from './engine.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
-import { applyChanges, diffFields, fieldsOf, isUnchanged, joinFields, type Fields } from './fields.ts';
+import {
+  applyChanges,
+  changedKeys,
+  diffFields,
+  fieldsOf,
+  isUnchanged,
+  joinFields,
+  type Fields,
+} from './fields.ts';
 import { foreignChanges, includesSave, nextHistory, nextLog } from './history.ts';
 import type { Holdings } from './holdings.ts';
 import { newNonce } from './identifiers.ts';
@@ -39,6 +47,9 @@ export type Saved =
 /** One try of a save. */
 interface Round {
   readonly base: SessionRecord | null;
+  /** What this save itself wants. */
+  readonly own: Fields;
+  /** The same, with what it takes from an older record that it replaces. */
   readonly fields: Fields;
   readonly condition: Condition;
   readonly version: number;
@@ -126,9 +137,9 @@ export class SessionSaver<T extends object> {
     }
     const { record: newer, index } = outcome;
     if (round.base !== null && newer.version < round.base.version) {
-      const { fields, tied } = withForeign(round, newer);
-      if (tied.length > 0) {
-        this.#engine.emit({ type: 'conflict', version: newer.version, round: tries, keys: tied });
+      const { fields, keys } = withForeign(round, newer);
+      if (keys.length > 0) {
+        this.#engine.emit({ type: 'conflict', version: newer.version, round: tries, keys });
       }
       return { ...round, fields, condition: { ifVersion: newer.version }, index, lost: 'older' };
     }
@@ -136,7 +147,7 @@ export class SessionSaver<T extends object> {
     this.#engine.emit({ type: 'conflict', version: newer.version, round: tries, keys });
     if (tries > EAGER_ROUNDS) await this.#waitALittle();
     const fields = await job.rebase(newer);
-    return { ...atop(newer), fields, index, lost: null };
+    return { ...atop(newer), own: fields, fields, index, lost: null };
   }
 
   /** The record that holds these fields after the base. */
@@ -185,8 +196,9 @@ export class SessionSaver<T extends object> {
 }
 
 function firstRound({ base, fields, index }: SaveJob): Round {
-  if (base === null) return { base, fields, index, condition: 'absent', version: 1, lost: null };
-  return { ...atop(base), fields, index, lost: null };
+  const wanted = { own: fields, fields, index, lost: null };
+  if (base === null) return { ...wanted, base, condition: 'absent', version: 1 };
+  return { ...wanted, ...atop(base) };
 }
 
 /** Whether the record that came first says everything that was to be saved. */
@@ -194,15 +206,19 @@ function isDone({ base, fields }: Round, newer: SessionRecord): boolean {
   return base === newer && isUnchanged(diffFields(fieldsOf(newer), fields));
 }
 
-/** The fields with what was saved on top of an older record meanwhile, except what this save changes itself. */
+/**
+ * The fields with what was saved on top of an older record meanwhile, except what this save changes itself.
+ * `keys`: fields that both have changed.
+ */
 function withForeign(
-  { base, fields }: Round,
+  { base, own }: Round,
   older: SessionRecord,
-): { readonly fields: Fields; readonly tied: readonly string[] } {
-  if (base === null) return { fields, tied: [] };
+): { readonly fields: Fields; readonly keys: readonly string[] } {
+  if (base === null) return { fields: own, keys: [] };
   const { changes, tied } = foreignChanges(older, base);
-  const mine = diffFields(fieldsOf(base), fields);
-  return { fields: applyChanges(applyChanges(fields, changes), mine), tied };
+  const mine = diffFields(fieldsOf(base), own);
+  const overwritten = changedKeys(changes).filter((key) => mine.set.has(key) || mine.deleted.has(key));
+  return { fields: applyChanges(applyChanges(own, changes), mine), keys: [...tied, ...overwritten] };
 }
 
 function atop(base: SessionRecord): Pick<Round, 'base' | 'condition' | 'version'> {
