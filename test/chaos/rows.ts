@@ -23,9 +23,12 @@ export function drawRows(seed: number, pairs: number): Row[] {
     if (row === undefined) throw new RangeError(`there is no row ${id}`);
     return row;
   };
-  const combined = Array.from({ length: pairs }, (_, i) => {
-    const suffix = pairs === 1 ? '' : String.fromCodePoint(97 + i);
-    return combine(`F26${suffix}`, find(OF_NODES), find(OF_PROCESSES));
-  });
+  const combined: Row[] = [];
+  while (combined.length < pairs) {
+    const suffix = pairs === 1 ? '' : String.fromCodePoint(97 + combined.length);
+    const pair = combine(`F26${suffix}`, find(OF_NODES), find(OF_PROCESSES));
+    // Each pair once.
+    if (!combined.some(({ title }) => title === pair.title)) combined.push(pair);
+  }
   return [...SINGLE_ROWS, ...combined];
 }
