@@ -57,16 +57,34 @@ export function readProfile(json: string): Frame {
 
 /** The functions with the most time of their own, as text. */
 export function topOf(root: Frame, shown: number): string {
-  const byName = new Map<string, number>();
+  return listShares(root, (name) => name, shown);
+}
+
+/** The shares of the groups with the most time, largest first. */
+function listShares(root: Frame, groupOf: (name: string) => string, shown: number = 25): string {
+  const byGroup = new Map<string, number>();
   const add = (frame: Frame): void => {
-    byName.set(frame.name, (byName.get(frame.name) ?? 0) + frame.selfMicros);
+    const group = groupOf(frame.name);
+    byGroup.set(group, (byGroup.get(group) ?? 0) + frame.selfMicros);
     for (const child of frame.children.values()) add(child);
   };
   add(root);
-  const sorted = [...byName].toSorted(([, a], [, b]) => b - a).slice(0, shown);
+  const sorted = [...byGroup].toSorted(([, a], [, b]) => b - a).slice(0, shown);
   return sorted
     .map(([name, micros]) => `${((micros * 100) / root.totalMicros).toFixed(1).padStart(5)} %  ${name}`)
     .join('\n');
+}
+
+/** The time by where the code comes from, as text: packages by name, Node.js by module, V8 and the system by function. */
+export function partsOf(root: Frame): string {
+  return listShares(root, partOf);
+}
+
+function partOf(name: string): string {
+  if (name.includes('bridge/dist')) return 'the bridge';
+  const [, own] = /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(name) ?? [];
+  const [, module] = / (node:[a-z_]+(?:\/[a-z_]+)?)/.exec(name) ?? [];
+  return own ?? module ?? name;
 }
 
 const WIDTH = 1_200;

@@ -3,13 +3,13 @@
  *
  *   node .dev/run.mjs test/bench/profile.ts [get|known|touch|put|batch] [--svg FILE]
  *
- * Prints the functions that took the most time by themselves, and writes a flame graph.
+ * Prints where the code comes from that took the time, and which functions took the most, and writes a flame graph.
  */
 import { globSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { drawFlames, type Frame, readProfile, topOf } from './flames.ts';
+import { drawFlames, type Frame, partsOf, readProfile, topOf } from './flames.ts';
 import { type BridgeLoad, LOADS } from './loads.ts';
 import { Stack } from './stack.ts';
 import { load } from './wrk.ts';
@@ -31,7 +31,7 @@ if (kind === undefined) throw new TypeError(`Profiles can be had of ${Object.key
 const folder = mkdtempSync(join(tmpdir(), 'memsession-profile-'));
 try {
   const root = await profile(kind);
-  console.log(topOf(root, SHOWN));
+  console.log(`${partsOf(root)}\n\n${topOf(root, SHOWN)}`);
   if (values.svg !== undefined) writeFileSync(values.svg, drawFlames(root, `The bridge, load "${name}"`));
 } finally {
   rmSync(folder, { recursive: true, force: true });
