@@ -1,4 +1,5 @@
 /** How long a small change takes to be saved, at half of the load that this process can make. */
+import { PATHS } from '@memsession/client/protocol';
 import { Client, Server } from 'memjs';
 import { createInstance, type Instance, SECRET, visit } from '../../support/client-instance.ts';
 import { TestBrowser } from '../../support/test-browser.ts';
@@ -37,11 +38,18 @@ async function measure({ rounds }: MeasureOptions): Promise<Line[]> {
     await client.set(`bench-${Math.floor(Math.random() * BROWSERS)}`, value, { expires: 3_600 });
     took(performance.now() - startedAt);
   };
+  // The least that any answer of a bridge takes, whatever is asked of it.
+  const bare = async (took: (ms: number) => void): Promise<void> => {
+    const startedAt = performance.now();
+    await (await fetch(stack.url + PATHS.health)).text();
+    took(performance.now() - startedAt);
+  };
   const perSecond = (await callsPerSecond(CALLERS, CALIBRATE_MS, () => ours(() => undefined))) / 2;
-  const all: { ours: Latencies[]; theirs: Latencies[] } = { ours: [], theirs: [] };
+  const all: Record<'ours' | 'theirs' | 'bare', Latencies[]> = { ours: [], theirs: [], bare: [] };
   for (let round = 0; round < rounds; round += 1) {
     all.ours.push(await latenciesOf(perSecond, ours));
     all.theirs.push(await latenciesOf(perSecond, theirs));
+    all.bare.push(await latenciesOf(perSecond, bare));
   }
   server._socket?.destroy();
   const line = (share: number, name: string): Line =>
@@ -54,7 +62,14 @@ async function measure({ rounds }: MeasureOptions): Promise<Line[]> {
       ...(share === 0.5 && { goal: atMost(3, ' ×') }),
       note: 'A save signs the record, sends it over HTTP, and returns when two nodes have acknowledged it one after the other by compare-and-swap; a set is one frame to one node.',
     });
-  return [line(0.5, 'p50'), line(0.99, 'p99')];
+  const floor = compare({
+    what: `fetch() of the bridge's health, p50, at the same rate`,
+    against: 'memjs set alone, same process and rate',
+    unit: 'ms',
+    ours: samplesAt(all.bare, 0.5),
+    theirs: samplesAt(all.theirs, 0.5),
+  });
+  return [line(0.5, 'p50'), line(0.99, 'p99'), floor];
 }
 
 async function signIn(instance: Instance): Promise<TestBrowser[]> {
