@@ -51,6 +51,28 @@ test('when one bridge has two nodes back, a logout through another that has not 
   await endAll(setup, { through: one, readThrough: two });
 });
 
+test('a bridge that was cut off from all nodes gives up none of them when the first one is back', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const cutOff = new Set<number>();
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  const [id = '', other = ''] = IDS;
+  for (const each of [id, other]) await save(two, { id: each, version: 1, base: null });
+  for (const { index } of nodes) cutOff.add(index);
+  await clock.advance(LAPSE_MS);
+  cutOff.delete(2);
+  one.cluster.nudge();
+  await clock.advance(200);
+  assert.equal(one.cluster.status()[2]?.state, 'up');
+  assert.equal(await read(one, { id }), 'unknown');
+  assert.deepEqual(await destroy(one, other), { kind: 'unknown' });
+  assert.equal(await read(two, { id }), 'record 1 @0');
+  await clock.advance(LAPSE_MS);
+  assert.equal(await read(one, { id }), 'absent');
+  assert.deepEqual(await destroy(one, id), { kind: 'destroyed' });
+  assert.equal(await read(two, { id }), 'gone');
+});
+
 test('two nodes are believed again when the last bridge has had them back for a look', async () => {
   const { setup, cutOffs, bridges } = await lapse(2);
   const [one, two] = bridges;
