@@ -1,5 +1,6 @@
 /** Reads the flags of the program; every problem is named. Pure. */
 import { parseArgs } from 'node:util';
+import { findCommand } from './command-names.ts';
 import { SETTING_NAMES, SETTINGS } from './settings.ts';
 
 /** Flags that are no settings. */
@@ -10,16 +11,6 @@ export const SWITCHES: Readonly<Record<string, string>> = {
   help: 'Show this',
   version: 'Show the version',
 };
-
-const COMMANDS: ReadonlySet<string> = new Set([
-  'serve',
-  'check',
-  'nodes',
-  'drain',
-  'activate',
-  'remove',
-  'inspect',
-]);
 
 type Options = Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly short?: 'h' }>>;
 
@@ -68,7 +59,7 @@ function findProblem(type: 'string' | 'boolean' | undefined, value: string | und
 }
 
 function describeStray(text: string, position: number): string {
-  return COMMANDS.has(text)
+  return findCommand(text) !== null
     ? `"${text}": a command stands first, before all flags`
     : `argument ${position + 1}: belongs to no flag; see --help`;
 }
