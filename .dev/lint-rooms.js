@@ -63,6 +63,7 @@ const ROOMS = {
       'member',
       'apps-file',
       'networks',
+      'command-names',
       'setting-',
       'settings',
       'version',

@@ -16,7 +16,7 @@ import { type Line, notMeasured } from './line.ts';
 import { drawScaling } from './plots.ts';
 import { formatReport, type Measured, type Report } from './report.ts';
 import { ROWS } from './rows.ts';
-import { describeSetting } from './setting.ts';
+import { describeSetting, lookBefore } from './setting.ts';
 import { NotHereError } from './tools.ts';
 import type { Row } from './row.ts';
 
@@ -45,13 +45,13 @@ if (values.list || rows.length === 0 || !Number.isInteger(rounds) || rounds < 1)
   process.exit(values.list ? 0 : 1);
 }
 
-const setting = describeSetting();
+const start = lookBefore();
 const measured: Measured[] = [];
 for (const row of rows) {
   console.error(`${row.name}: ${row.title} …`);
   measured.push({ row: row.name, lines: await measure(row), at: new Date().toISOString() });
 }
-const report: Report = { setting, rounds, measured };
+const report: Report = { setting: describeSetting(start), rounds, measured };
 console.log(`\n${formatReport(report)}`);
 write(LAST, `${JSON.stringify(report, null, 1)}\n`);
 if (values.write) {
@@ -61,9 +61,9 @@ if (values.write) {
   const scaling = measured.find(({ row }) => row === 'scaling');
   if (scaling !== undefined) write(PLOTS, drawScaling(scaling.lines));
   const document = readFileSync(DOCUMENT, 'utf8');
-  const [before] = document.split(BEGIN);
-  const after = document.split(END)[1] ?? '';
-  write(DOCUMENT, `${before}${BEGIN}\n\n${text}\n\n${END}${after}`);
+  const [head] = document.split(BEGIN);
+  const tail = document.split(END)[1] ?? '';
+  write(DOCUMENT, `${head}${BEGIN}\n\n${text}\n\n${END}${tail}`);
 }
 process.exit(0);
 

@@ -39,15 +39,23 @@ const VERSION_FLAGS: Readonly<Record<Tool, string>> = {
   webdis: '',
 };
 
-export function describeSetting(): Setting {
+/** To be asked when the benchmark begins. */
+export function lookBefore(): Pick<Setting, 'date' | 'loadBefore'> {
+  return {
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
+  };
+}
+
+/** To be asked when the rows have run: what they compare with may not have been installed before. */
+export function describeSetting(before: Pick<Setting, 'date' | 'loadBefore'>): Setting {
   const gigabytes = Math.round(totalmem() / 2 ** 30);
   const tools = (Object.keys(VERSION_FLAGS) as Tool[]).map((tool) => [tool, toolVersion(tool)] as const);
   return {
-    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    ...before,
     processor: `${cpus()[0]?.model.trim() ?? 'unknown'}, ${availableParallelism()} cores, ${gigabytes} GB`,
     system: `${type()} ${release()}`,
     isPinned: canPin,
-    loadBefore: Math.round((loadavg()[0] ?? 0) * 100) / 100,
     versions: {
       node: process.versions.node,
       ...Object.fromEntries(tools),

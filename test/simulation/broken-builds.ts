@@ -11,8 +11,8 @@ import type { RecordCodec } from '../../packages/client/src/ports.ts';
 import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
 import type { CheckName } from '../history/checker.ts';
 import type { Mutation } from './mutation.ts';
-import { QUIET } from './network.ts';
-import type { FaultStep, Plan, Severity } from './plan.ts';
+import type { Plan, Severity } from './plan.ts';
+import { cutOff, divided, leftOut } from './set-plans.ts';
 import { readRecord } from './stand-ins.ts';
 
 export interface BrokenBuild {
@@ -101,6 +101,18 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     apply: () => patchGetter(Lookup.prototype, 'copiesAndSpare', ({ copies }) => copies),
   },
   {
+    name: 'no notes: a node that another bridge does without is believed',
+    breaks: ['ended'],
+    mutation: { wrapNode: withoutNotes },
+    change: leftOut,
+  },
+  {
+    name: 'a grace that runs while no node answers',
+    breaks: LOSSES,
+    apply: () => patch(Deaths.prototype, 'reached', () => () => {}),
+    change: cutOff,
+  },
+  {
     name: 'a retry without the version that it replaces',
     breaks: [...LOSSES, 'ended'],
     apply: () => {
@@ -173,17 +185,6 @@ function patchSave(
   );
 }
 
-/** Nothing else goes wrong, but for some seconds one bridge sees node 2 only, and another one the other two. */
-function divided(plan: Plan): Plan {
-  const cut = (bridge: number, node: number): FaultStep => {
-    const fault = { type: 'cut', from: `bridge ${bridge}`, to: `node ${node}` } as const;
-    return { kind: 'fault', at: 3_000, forMs: 10_000, fault };
-  };
-  const visits = plan.steps.filter(({ kind }) => kind === 'visit');
-  const steps = [...visits, cut(0, 0), cut(0, 1), cut(1, 2)].toSorted((a, b) => a.at - b.at);
-  return { ...plan, nodes: 3, bridges: 2, noise: QUIET, steps };
-}
-
 function stored({ ref }: SaveRequest): SaveResult {
   return { kind: 'stored', home: ref.index ?? 0, copies: 2 };
 }
@@ -193,6 +194,16 @@ function change(node: MemcachedNode, methods: Partial<MemcachedNode>): Memcached
     get: (target, property) => {
       const value: unknown = Reflect.get(property in methods ? methods : target, property);
       return typeof value === 'function' ? value.bind(target) : value;
+    },
+  });
+}
+
+/** Nobody is told which nodes another bridge does without. */
+function withoutNotes(node: MemcachedNode): MemcachedNode {
+  return change(node, {
+    gat: async (key, ...rest) => {
+      const item = await node.gat(key, ...rest);
+      return key === '_out' ? null : item;
     },
   });
 }

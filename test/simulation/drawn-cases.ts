@@ -15,6 +15,10 @@ export interface Case {
 const BLINK_MS = 700;
 /** How long nodes may be silent beyond the grace, milliseconds. */
 const LONGEST_LAPSE_MS = 12_000;
+/** By then all bridges use the nodes again, as a rule, milliseconds. */
+const LATEST_RETURN_MS = 20_000;
+/** How often each browser comes until then. */
+const ROUNDS = 5;
 
 const WRITES = { read: 10, save: 70, update: 20, destroy: 0, regenerate: 0 };
 const CHANGES = { read: 5, save: 40, update: 20, destroy: 30, regenerate: 5 };
@@ -86,7 +90,13 @@ export function drawLapse(random: Random, shape: Shape): Case {
   const others = drawVisits(random, shape, { faults, endMs, habits: FORGETFUL }).filter(
     (visit) => visit.at < at - 2_000 || visit.at > at + LOSS_GRACE_MS,
   );
-  return { faults, visits: number([...others, ...before, ...inIt]), endMs };
+  // One bridge uses the nodes again and another one does not yet; browsers that got no answer go on with old cookies.
+  const after = Array.from({ length: ROUNDS }, (_, round) => {
+    const from = ends + (round * LATEST_RETURN_MS) / ROUNDS;
+    const habits = { unanswered: 0.7, fresh: 0.8, tasks: CHANGES };
+    return drawCrowd(random, shape, { at: from, forMs: LATEST_RETURN_MS / ROUNDS, ...habits });
+  });
+  return { faults, visits: number([...others, ...before, ...inIt, ...after.flat()]), endMs };
 }
 
 /** Every browser comes in this time. */

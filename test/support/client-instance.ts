@@ -1,6 +1,8 @@
 /** App instances for tests: managers with memories of their own, whose time and network the test owns. */
+import assert from 'node:assert/strict';
 import {
   createSessionManager,
+  SessionError,
   type Clock,
   type Fetch,
   type Session,
@@ -107,4 +109,20 @@ export function change(
 /** What a visit shows of the session. */
 export function look(instance: Instance, browser: TestBrowser): Promise<Data> {
   return visit(instance, browser, (session) => ({ ...session }));
+}
+
+/** Asserts that a session does not take the value as its field `field`, and that the error says which part of it. */
+export async function assertRefused(
+  instance: Instance,
+  browser: TestBrowser,
+  { path, value }: { readonly path: string; readonly value: unknown },
+): Promise<void> {
+  await assert.rejects(
+    change(instance, browser, (session) => (session['field'] = value)),
+    (error) =>
+      error instanceof SessionError &&
+      error.code === 'data_not_serializable' &&
+      error.message.includes(`${path} is`),
+    path,
+  );
 }

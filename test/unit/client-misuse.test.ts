@@ -6,6 +6,7 @@ import {
   BRIDGE_SECRET,
   change,
   createInstance,
+  assertRefused,
   look,
   visit,
   type Data,
@@ -113,13 +114,7 @@ test('an object that turns itself into other JSON is refused, whoever sees its t
     ['field.a', { a: hide({}, () => undefined) }],
     ['field[0]', [hide([1], () => 'other')]],
   ] as const) {
-    await assert.rejects(
-      change(instance, browser, (session) => (session['field'] = value)),
-      (error) =>
-        error instanceof SessionError &&
-        error.code === 'data_not_serializable' &&
-        error.message.includes(`${path} is`),
-    );
+    await assertRefused(instance, browser, { path, value });
   }
 });
 

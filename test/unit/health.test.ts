@@ -173,6 +173,24 @@ test('memory counts as lost after the grace, and not while the node is up', asyn
   assert.equal(health.isLost(1), false);
 });
 
+test('the time in which no node answers is no part of the grace', async () => {
+  const { health, alive, clock } = await setUp(3);
+  alive.clear();
+  for (const index of [0, 1]) health.failed(index, 'unreachable');
+  // Half of the nodes being out, this one stays in use, but it does not answer.
+  health.failed(2, 'timeout');
+  await clock.advance(40_000);
+  health.succeeded(2);
+  assert.equal(health.isLost(0), false);
+  await clock.advance(29_000);
+  // Not even the shortest silence of the last one makes the others wait for the whole grace again.
+  health.failed(2, 'timeout');
+  await clock.advance(100);
+  health.succeeded(2);
+  await clock.advance(1_200);
+  assert.deepEqual([health.isLost(0), health.isLost(1)], [true, true]);
+});
+
 test('a process that has ended counts as lost, as long as its machine says so', async () => {
   const { clock, health, alive, endings } = await setUp(3);
   alive.delete(0);

@@ -232,7 +232,7 @@ export class Cluster {
 
   /** A node that was drained missed writes: it starts anew, with a fence. */
   #readmit(member: Member): void {
-    this.#trust.wentOut(member.entry.index);
+    this.#trust.missedWrites(member.entry.index);
     this.#health.remove(member.entry.index);
     void this.#health.add(member.entry.index);
   }
@@ -249,10 +249,8 @@ export class Cluster {
   }
 
   #onTransition(transition: Transition): void {
-    if (transition.to === 'down') {
-      this.#trust.wentOut(transition.index);
-      void this.#trust.spread(transition.index);
-    }
+    if (transition.to === 'down') this.#trust.wentOut(transition.index);
+    else if (transition.to === 'up') this.#trust.cameBack(transition.index);
     this.#options.onTransition(transition);
   }
 

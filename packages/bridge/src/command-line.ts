@@ -1,5 +1,6 @@
 /** Which command is meant by the arguments of the program. Pure. */
 import { parseArgs } from 'node:util';
+import { type CommandName, findCommand } from './command-names.ts';
 
 /** What to ask a running bridge. */
 export type RemoteCommand =
@@ -18,8 +19,9 @@ export type Command =
     }
   | { readonly kind: 'wrong'; readonly problem: string };
 
+type RemoteName = Exclude<CommandName, 'serve' | 'check'>;
+
 const DEFAULT_ADMIN_URL = 'http://127.0.0.1:4781';
-const CHANGES = ['drain', 'activate', 'remove'] as const;
 
 const OPTIONS = {
   'admin-url': { type: 'string' },
@@ -30,8 +32,10 @@ const OPTIONS = {
 
 /** The command in the arguments without the program's own name; without one it is `serve`. */
 export function parseCommand(args: readonly string[]): Command {
-  const [name = '', ...rest] = args;
-  if (name === '' || name.startsWith('-')) return { kind: 'serve', args, isJson: false };
+  const [first = '', ...rest] = args;
+  if (first === '' || first.startsWith('-')) return { kind: 'serve', args, isJson: false };
+  const name = findCommand(first);
+  if (name === null) return wrong(`There is no command "${first}"; see --help.`);
   if (name === 'serve') return { kind: 'serve', args: rest, isJson: false };
   if (name === 'check') {
     return { kind: 'check', args: rest.filter((arg) => arg !== '--json'), isJson: rest.includes('--json') };
@@ -39,7 +43,7 @@ export function parseCommand(args: readonly string[]): Command {
   return parseRemote(name, rest);
 }
 
-function parseRemote(name: string, rest: readonly string[]): Command {
+function parseRemote(name: RemoteName, rest: readonly string[]): Command {
   let parsed;
   try {
     parsed = parseArgs({ args: [...rest], options: OPTIONS, allowPositionals: true });
@@ -55,7 +59,7 @@ function parseRemote(name: string, rest: readonly string[]): Command {
 }
 
 function readCommand(
-  name: string,
+  name: RemoteName,
   [argument = '', ...more]: readonly string[],
   { app, force }: { readonly app: string; readonly force: boolean },
 ): RemoteCommand | string {
@@ -63,11 +67,9 @@ function readCommand(
   if (name === 'nodes') return argument === '' ? { kind: 'nodes' } : 'nodes: takes no argument';
   if (name === 'inspect')
     return argument === '' ? 'inspect: give the ref of a session' : { kind: 'inspect', ref: argument, app };
-  const change = CHANGES.find((each) => each === name);
-  if (change === undefined) return `There is no command "${name}"; see --help.`;
   if (!/^[0-9]{1,4}$/.test(argument)) return `${name}: give the index of a node`;
   const index = Number(argument);
-  return change === 'remove' ? { kind: change, index, isForced: force } : { kind: change, index };
+  return name === 'remove' ? { kind: name, index, isForced: force } : { kind: name, index };
 }
 
 function wrong(problem: string): Command {

@@ -17,7 +17,7 @@ const PROOF_MS = 500;
 const ATTEMPTS = 3;
 
 interface Standing {
-  /** When it was last known to answer. */
+  /** When it was last known to answer, later by the time in which no node did. */
   answeredAt: number;
   /** When its machine last said that nobody listens there; null while that is not what it says. */
   refusedAt: number | null;
@@ -28,6 +28,8 @@ export class Deaths {
   readonly #options: DeathsOptions;
   readonly #standings: Map<number, Standing> = new Map();
   readonly #inquiries: Map<number, Promise<void>> = new Map();
+  /** Since when no node answers. */
+  #cutOffAt: number | null = null;
 
   constructor(options: DeathsOptions) {
     this.#options = options;
@@ -42,6 +44,23 @@ export class Deaths {
   failed(index: number, error: unknown): void {
     const standing = this.#standings.get(index);
     if (standing !== undefined) standing.refusedAt = isRefusal(error) ? this.#options.clock.now() : null;
+  }
+
+  /**
+   * Whether any node answers. The grace runs only meanwhile: that one is silent while all are says more about the way
+   * there than about the node, and nobody can be told that we do without it.
+   */
+  reached(isAny: boolean): void {
+    const now = this.#options.clock.now();
+    if (!isAny) {
+      this.#cutOffAt ??= now;
+    } else if (this.#cutOffAt !== null) {
+      const lost = now - this.#cutOffAt;
+      this.#cutOffAt = null;
+      for (const standing of this.#standings.values()) {
+        standing.answeredAt = Math.min(now, standing.answeredAt + lost);
+      }
+    }
   }
 
   forget(index: number): void {

@@ -289,6 +289,7 @@ export class Health {
     if (from === to) return;
     entry.state = to;
     entry.since = this.#options.clock.now();
+    this.#deaths.reached([...this.#entries.values()].some((each) => each.state === 'up'));
     this.#options.onTransition({ index: entry.index, from, to, reason, at: entry.since });
   }
 }

@@ -30,7 +30,7 @@ export function formatHelp(): string {
     ...formatSettings(),
     '',
     'Other flags of serve and check',
-    ...Object.entries(SWITCHES).map(([flag, help]) => row([`--${flag}`, help])),
+    ...Object.entries(SWITCHES).map(([flag, { help }]) => row([`--${flag}`, help])),
     '',
     'Flags of nodes, drain, activate, remove and inspect; the token is taken from ADMIN_TOKEN',
     ...ADMIN_FLAGS.map(row),

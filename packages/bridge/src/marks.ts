@@ -6,9 +6,8 @@ import { type Item, type MemcachedNode, NodeError } from './node.ts';
 const FENCE_KEY = '_fence';
 const NOTES_KEY = '_out';
 const ATTEMPTS = 5;
+/** Those that were left or renewed last stand first, and the others are dropped. */
 const MOST_NOTES = 500;
-/** A note that nobody has renewed for this long is dropped, milliseconds. */
-const NOTE_LIFE_MS = 86_400_000;
 
 /** A fence on a node. Items whose CAS number is not higher are from before it was set. */
 export interface Fence {
@@ -20,7 +19,7 @@ export interface Fence {
 /** A node without a fence was never out while a bridge watched, or has restarted empty. */
 export const NO_FENCE: Fence = { cas: 0n, name: '' };
 
-/** Left on the other nodes by a bridge for which a node is out of rotation, and renewed until it is back. */
+/** Left on the other nodes by a bridge for which a node is out of rotation, renewed meanwhile, and taken away afterwards. */
 export interface Note {
   readonly nodeIndex: number;
   /** Which bridge says so. */
@@ -47,17 +46,14 @@ export async function readNotes(node: MemcachedNode): Promise<Note[]> {
   return parseNotes(await node.gat(NOTES_KEY, LIMITS.ttlSeconds));
 }
 
-/** Leaves or renews notes on this node. */
-export async function leaveNotes(
+/** Puts other notes in the place of those on this node. */
+export async function rewriteNotes(
   node: MemcachedNode,
-  notes: readonly Note[],
-  nowEpochMs: number,
+  rewrite: (notes: readonly Note[]) => readonly Note[],
 ): Promise<void> {
   await update(node, NOTES_KEY, (item) => {
-    const isReplaced = (old: Note): boolean =>
-      notes.some(({ nodeIndex, bridge }) => nodeIndex === old.nodeIndex && bridge === old.bridge);
-    const kept = parseNotes(item).filter((old) => !isReplaced(old) && nowEpochMs - old.beat < NOTE_LIFE_MS);
-    return [...notes, ...kept].slice(0, MOST_NOTES).map(formatNote).join('\n');
+    const text = rewrite(parseNotes(item)).slice(0, MOST_NOTES).map(formatNote).join('\n');
+    return text === (item?.value.toString('latin1') ?? '') ? null : text;
   });
 }
 
@@ -78,15 +74,17 @@ function parseNotes(item: Item | null): Note[] {
   }));
 }
 
-/** Stores a text made from the one that is there, and returns the CAS number. */
+/** Stores a text made from the item that is there, and returns the CAS number; with null, leaves it as it is. */
 async function update(
   node: MemcachedNode,
   key: string,
-  make: (item: Item | null) => string,
+  make: (item: Item | null) => string | null,
 ): Promise<bigint> {
   for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
     const current = await node.gets(key);
-    const item = { version: 1, value: Buffer.from(make(current), 'latin1'), ttlSeconds: LIMITS.ttlSeconds };
+    const text = make(current);
+    if (text === null) return current?.cas ?? 0n;
+    const item = { version: 1, value: Buffer.from(text, 'latin1'), ttlSeconds: LIMITS.ttlSeconds };
     const outcome = current === null ? await node.add(key, item) : await node.cas(key, item, current.cas);
     if (outcome.stored) return outcome.cas;
   }

@@ -1,35 +1,28 @@
 /** Reads the flags of the program; every problem is named. Pure. */
 import { parseArgs } from 'node:util';
+import { findCommand } from './command-names.ts';
 import { SETTING_NAMES, SETTINGS } from './settings.ts';
 
-/** Flags that are no settings. */
-export const SWITCHES: Readonly<Record<string, string>> = {
-  config: 'A JSON file with settings by their environment names',
-  check: 'Validate the configuration and stop',
-  'print-config': 'Show the configuration as it is understood, without secrets, and stop',
-  help: 'Show this',
-  version: 'Show the version',
+interface Flag {
+  readonly type: 'string' | 'boolean';
+  readonly short?: 'h';
+}
+
+/** Flags that are no settings; `help` is for --help. */
+export const SWITCHES: Readonly<Record<string, Flag & { readonly help: string }>> = {
+  config: { type: 'string', help: 'A JSON file with settings by their environment names' },
+  check: { type: 'boolean', help: 'Validate the configuration and stop' },
+  'print-config': {
+    type: 'boolean',
+    help: 'Show the configuration as it is understood, without secrets, and stop',
+  },
+  help: { type: 'boolean', short: 'h', help: 'Show this' },
+  version: { type: 'boolean', help: 'Show the version' },
 };
 
-const COMMANDS: ReadonlySet<string> = new Set([
-  'serve',
-  'check',
-  'nodes',
-  'drain',
-  'activate',
-  'remove',
-  'inspect',
-]);
-
-type Options = Readonly<Record<string, { readonly type: 'string' | 'boolean'; readonly short?: 'h' }>>;
-
-const OPTIONS: Options = {
+const OPTIONS: Readonly<Record<string, Flag>> = {
   ...Object.fromEntries(SETTING_NAMES.map((name) => [SETTINGS[name].flag, { type: 'string' as const }])),
-  config: { type: 'string' },
-  check: { type: 'boolean' },
-  'print-config': { type: 'boolean' },
-  help: { type: 'boolean', short: 'h' },
-  version: { type: 'boolean' },
+  ...SWITCHES,
 };
 
 /** The values of the flags that have one. Problems never repeat a value, for it may be a secret. */
@@ -61,14 +54,14 @@ export function readFlags(args: readonly string[]): { flags: Map<string, string>
   return { flags, problems };
 }
 
-function findProblem(type: 'string' | 'boolean' | undefined, value: string | undefined): string | null {
+function findProblem(type: Flag['type'] | undefined, value: string | undefined): string | null {
   if (type === undefined) return 'there is no such flag; see --help';
   if (type === 'boolean') return value === undefined ? null : 'takes no value';
   return value === undefined ? 'needs a value' : null;
 }
 
 function describeStray(text: string, position: number): string {
-  return COMMANDS.has(text)
+  return findCommand(text) !== null
     ? `"${text}": a command stands first, before all flags`
     : `argument ${position + 1}: belongs to no flag; see --help`;
 }

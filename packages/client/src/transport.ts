@@ -109,20 +109,28 @@ export class Transport {
     tried: readonly Bridge[],
     open: readonly Pending[],
   ): Promise<{ bridge: Bridge; isLast: boolean } | null> {
-    const fresh = this.#usableBridges().filter((bridge) => !tried.includes(bridge));
-    if (tried.length === 0 && fresh.length === 0) for (const bridge of this.#bridges) bridge.nudge(ALONE_MS);
-    const [first, ...others] = fresh;
+    const [first, ...others] = this.#usableBridges().filter((bridge) => !tried.includes(bridge));
     if (first !== undefined) return { bridge: first, isLast: others.length === 0 && tried.length > 0 };
-    // Where the last bridge has just failed others, one that is back may not have been found yet.
-    const isOutage = tried.length === 0 && !this.#bridges.some(({ isNewlyLeft }) => isNewlyLeft);
-    if (isOutage || this.#leftMs(open) <= 0) return null;
-    const found = await this.#probeOthers(tried, open);
-    if (found !== null) return { bridge: found, isLast: true };
-    if (tried.length === 0) return null;
+    const bridge = tried.length === 0 ? await this.#whenAllAreLeft(open) : await this.#afterAll(tried, open);
+    return bridge === null ? null : { bridge, isLast: true };
+  }
+
+  /** Every bridge is left alone: that is an outage, unless the last one has just failed others. */
+  async #whenAllAreLeft(open: readonly Pending[]): Promise<Bridge | null> {
+    for (const bridge of this.#bridges) bridge.nudge(ALONE_MS);
+    // One that is back may not have been found yet.
+    const mayBeBack = this.#bridges.some(({ isNewlyLeft }) => isNewlyLeft) && this.#leftMs(open) > 0;
+    return mayBeBack ? this.#probeOthers([], open) : null;
+  }
+
+  /** All that could be asked were tried: one that was left alone is well again, or one is asked again. */
+  async #afterAll(tried: readonly Bridge[], open: readonly Pending[]): Promise<Bridge | null> {
+    const found = this.#leftMs(open) > 0 ? await this.#probeOthers(tried, open) : null;
+    if (found !== null) return found;
     const again = this.#usableBridges().find(({ isOverloaded }) => !isOverloaded);
     if (tried.length >= TRIES || again === undefined || this.#leftMs(open) <= 0) return null;
     await this.#backOff(this.#leftMs(open));
-    return { bridge: again, isLast: true };
+    return again;
   }
 
   /** From the last good one on, without those that are left alone; those that want to be spared come last. */

@@ -1,0 +1,72 @@
+/** Plans in which one thing goes wrong and nothing else, so that what protects from it is needed. */
+import { QUIET } from './network.ts';
+import type { FaultStep, Plan, Step, VisitStep } from './plan.ts';
+import { LOSS_GRACE_MS } from './sim-bridge.ts';
+
+const CUT_AT_MS = 3_000;
+
+/** For some seconds one bridge sees node 2 only, and another one the other two. */
+export function divided(plan: Plan): Plan {
+  const forMs = 10_000;
+  return setUp(plan, [...visitsOf(plan), cut(0, 0, forMs), cut(0, 1, forMs), cut(1, 2, forMs)]);
+}
+
+/** One bridge is cut off from all nodes for longer than the grace; browsers come through it when it has them back. */
+export function cutOff(plan: Plan): Plan {
+  const forMs = LOSS_GRACE_MS + 10_000;
+  const visits = Array.from({ length: plan.browsers }, (_, browser): VisitStep[] => {
+    const visit = {
+      kind: 'visit',
+      browser,
+      isFresh: true,
+      nonce: browser.toString(36),
+      answerMs: 1,
+    } as const;
+    const reads = Array.from({ length: 10 }, (_each, number): VisitStep => {
+      return { ...visit, at: CUT_AT_MS + forMs + browser * 20 + number * 100, task: 'read', instance: 0 };
+    });
+    return [{ ...visit, at: 1_000 + browser, task: 'save', instance: 1 }, ...reads];
+  });
+  return setUp(plan, [...visits.flat(), cut(0, 0, forMs), cut(0, 1, forMs), cut(0, 2, forMs)]);
+}
+
+/**
+ * One bridge is cut off from two nodes for longer than the grace. Browsers begin a session through it, use it through
+ * the other one, and log out through it; they do not get the answer, and use the session through the other one again.
+ */
+export function leftOut(plan: Plan): Plan {
+  const forMs = 2 * LOSS_GRACE_MS;
+  const visits = Array.from({ length: plan.browsers }, (_, browser): VisitStep[] => {
+    const at = CUT_AT_MS + LOSS_GRACE_MS + 5_000 + browser * 1_000;
+    const visit = {
+      kind: 'visit',
+      browser,
+      isFresh: true,
+      nonce: browser.toString(36),
+      answerMs: 1,
+    } as const;
+    return [
+      { ...visit, at, task: 'save', instance: 0 },
+      { ...visit, at: at + 200, task: 'read', instance: 1 },
+      { ...visit, at: at + 400, task: 'destroy', instance: 0, answerMs: null },
+      { ...visit, at: at + 600, task: 'read', instance: 1 },
+    ];
+  });
+  return setUp(plan, [...visits.flat(), cut(0, 0, forMs), cut(0, 1, forMs)]);
+}
+
+function setUp(plan: Plan, steps: readonly Step[]): Plan {
+  const inOrder = steps.toSorted((a, b) => a.at - b.at);
+  const endMs = Math.max(...steps.map((step) => step.at + (step.kind === 'fault' ? step.forMs : 0)));
+  // Each instance has a bridge of its own to begin with.
+  return { ...plan, nodes: 3, bridges: 2, instances: 2, noise: QUIET, endMs, steps: inOrder };
+}
+
+function visitsOf({ steps }: Plan): Step[] {
+  return steps.filter(({ kind }) => kind === 'visit');
+}
+
+function cut(bridge: number, node: number, forMs: number): FaultStep {
+  const fault = { type: 'cut', from: `bridge ${bridge}`, to: `node ${node}` } as const;
+  return { kind: 'fault', at: CUT_AT_MS, forMs, fault };
+}
