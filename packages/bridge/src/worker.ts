@@ -240,17 +240,10 @@ export class Worker implements Member {
   }
 
   #createNode({ index, host, port }: NodeEntry, onConnectionLost: () => void): MemcachedNode {
-    const { nodeTimeoutMs: timeoutMs, maxRecordBytes: maxItemBytes, memcached } = this.#options.config;
-    const credentials = memcached ?? {};
-    const node = createMemjsNode({
-      index,
-      host,
-      port,
-      timeoutMs,
-      maxItemBytes,
-      onConnectionLost,
-      ...credentials,
-    });
+    const { nodeTimeoutMs: timeoutMs, memcached } = this.#options.config;
+    // MAX_RECORD_BYTES is what clients may store. What is there already may be larger: the limit was lowered, or
+    // another bridge has a higher one. It must be read and copied all the same.
+    const node = createMemjsNode({ index, host, port, timeoutMs, onConnectionLost, ...memcached });
     return meterNode(node, {
       now: () => systemClock.now(),
       ended: ({ index: of, operation, kind, seconds }) =>
