@@ -1,6 +1,7 @@
 /** Settings that reach further than the place at which they are read. */
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { makeToken } from '../support/app.ts';
 import { openNode, startEmbedded } from '../support/nodes.ts';
 import { makeId, startBridge } from '../support/service.ts';
 
@@ -27,4 +28,26 @@ test('a record over the limit of one bridge that another has stored is read and 
   }
   const states = small.cluster.status().map(({ state }) => state);
   assert.ok(!states.includes('suspected'), states.join());
+});
+
+test('as many operations may be under way as the setting says, also at one node', async () => {
+  await using slow = await startEmbedded({ fault: { kind: 'delay', delayMs: 300 } });
+  await using bridge = await startBridge([slow.it.port], {
+    maxInFlight: 1_500,
+    appMaxInFlight: 1_500,
+    nodeTimeoutMs: 5_000,
+  });
+  const operations = Array.from({ length: 125 }, () => ({ method: 'GET', ref: makeId() }));
+  const request = {
+    method: 'POST',
+    headers: { authorization: `Bearer ${await makeToken()}` },
+    body: JSON.stringify({ operations }),
+  };
+  const answers = await Promise.all(
+    Array.from({ length: 10 }, async () => (await fetch(`${bridge.url}/v1/batch`, request)).json()),
+  );
+  // As the protocol says.
+  const results = (answers as { results: { status: number }[] }[]).flatMap((answer) => answer.results);
+  const statuses = results.map(({ status }) => status);
+  assert.deepEqual([statuses.length, ...new Set(statuses)], [1_250, 404]);
 });
