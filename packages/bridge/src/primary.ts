@@ -133,7 +133,8 @@ export class Primary implements Crew {
         await next.serving;
       } catch (error) {
         // The old ones serve on: a release that cannot start must not take the bridge down.
-        this.#log.error({ err: error }, 'a new worker does not serve, the old ones stay');
+        if (!this.#isStopping)
+          this.#log.error({ err: error }, 'a new worker does not serve, the old ones stay');
         await next.stop({ waitMs: 0, graceMs: 0 });
         return;
       } finally {
