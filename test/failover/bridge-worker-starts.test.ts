@@ -74,26 +74,48 @@ test('after a worker has ended during a rolling restart there are as many as bef
   assert.equal((await workerPids(bridge)).length, 2);
 });
 
-test('a worker in the place of another one that cannot begin to serve is started again until one does', async () => {
+/** A worker of this program says that it cannot begin. */
+const BROKEN = `process.send({ kind: 'failed', message: 'as if it could not' }); setInterval(() => {}, 1000);`;
+
+/** A copy of the program, and its text. */
+async function copyProgram(name: string): Promise<{ main: string; good: string }> {
   const dist = fileURLToPath(new URL('../../packages/bridge/dist', import.meta.url));
-  await cp(dist, join(folder, 'dist'), { recursive: true });
-  await cp(join(dist, '../package.json'), join(folder, 'package.json'));
-  const main = join(folder, 'dist', 'main.js');
-  const good = await readFile(main);
+  await cp(dist, join(folder, name, 'dist'), { recursive: true });
+  await cp(join(dist, '../package.json'), join(folder, name, 'package.json'));
+  const main = join(folder, name, 'dist', 'main.js');
+  return { main, good: await readFile(main, 'utf8') };
+}
+
+const countDeaths = ({ log }: BridgeProcess): number =>
+  log.filter(({ msg }) => msg.startsWith('a worker ended by itself')).length;
+
+test('a worker in the place of another one that cannot begin to serve is started again until one does', async () => {
+  const { main, good } = await copyProgram('again');
   await using bridge = await start({}, main);
-  await writeFile(
-    main,
-    `process.send({ kind: 'failed', message: 'as if it could not' }); setInterval(() => {}, 1000);`,
-  );
+  await writeFile(main, BROKEN);
   const [first = 0] = await workerPids(bridge);
   process.kill(first, 'SIGKILL');
-  const deaths = (): number =>
-    bridge.log.filter(({ msg }) => msg.startsWith('a worker ended by itself')).length;
-  await waitUntil(() => deaths() >= 2, 'the one in its place is given up');
+  await waitUntil(() => countDeaths(bridge) >= 2, 'the one in its place is given up');
   await writeFile(main, good);
   await waitUntil(async () => {
     const overview = await (await bridge.admin('GET', '/admin/overview')).json();
+    // As the page about the interface says.
     return (overview as { processes: number }).processes === 2;
   }, 'two serve again');
   assert.equal((await workerPids(bridge)).length, 2);
+});
+
+test('a bridge that ends does not wait for the next try to start a worker', async () => {
+  const { main } = await copyProgram('end');
+  await using bridge = await start({}, main);
+  await writeFile(main, BROKEN);
+  const [first = 0] = await workerPids(bridge);
+  process.kill(first, 'SIGKILL');
+  // The third pause is of four seconds.
+  await waitUntil(() => countDeaths(bridge) >= 3, 'it is tried again and again');
+  const began = performance.now();
+  bridge.signal('SIGTERM');
+  assert.equal(await bridge.ended, 0);
+  const tookMs = performance.now() - began;
+  assert.ok(tookMs < 3_000, `${tookMs} ms`);
 });

@@ -45,6 +45,8 @@ export class Primary implements Crew {
   #url = '';
   #isStopping = false;
   #restart: Promise<void> | null = null;
+  /** Ends the waiting for the next try to start a worker. */
+  readonly #pauses: Set<() => void> = new Set();
   /** Is to take the place of another one, and does not serve yet. */
   #trial: WorkerHandle | null = null;
 
@@ -116,6 +118,7 @@ export class Primary implements Crew {
   /** Ends all workers in order, then the rest. */
   async stop(how: { readonly waitMs: number; readonly graceMs: number }): Promise<void> {
     this.#isStopping = true;
+    for (const cancel of this.#pauses) cancel();
     await Promise.all([...this.#workers].map((worker) => worker.stop(how)));
     await this.#control.stop();
     await this.#embedded.close();
@@ -182,7 +185,11 @@ export class Primary implements Crew {
     const pauseMs = isShort ? Math.min(PAUSE_MS * 2 ** (this.#shortLives - 1), LONGEST_PAUSE_MS) : 0;
     this.#log.error({ worker: worker.id, pauseMs }, 'a worker ended by itself, another one is started');
     this.#control.desk.note('A worker ended by itself, another one is started.', null, 'bad');
-    systemClock.after(pauseMs, () => this.#fillUp());
+    const cancel = systemClock.after(pauseMs, () => {
+      this.#pauses.delete(cancel);
+      this.#fillUp();
+    });
+    this.#pauses.add(cancel);
   }
 
   /** Starts as many as are missing: one that is to follow another one may already have taken the place of a dead one. */
