@@ -70,7 +70,7 @@ const ROOMS = {
     ],
     ['store', 'settler', 'tally'],
     ['save', 'agreement', 'lookup', 'observer'],
-    ['cluster', 'doubts'],
+    ['cluster', 'doubts', 'lifetimes'],
     ['trust', 'marks', 'health', 'deaths', 'evidence', 'lag', 'placement', 'node-list'],
     ['memjs-', 'embedded-'],
     ['binary-frames', 'deadline-alarm', 'reset-socket', 'node', 'system-clock', 'log'],

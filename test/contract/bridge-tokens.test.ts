@@ -124,6 +124,9 @@ test('claims that are wrong in kind or value are refused', async () => {
     { iss: '*' },
     { iss: '__proto__' },
     { iss: ['shop'] },
+    { iss: 123 },
+    { iss: true },
+    { iss: null },
     { iss: 'Shop' },
     { iss: 'shop:x' },
     { aud: 'other' },
@@ -243,6 +246,25 @@ test('a stolen token of one app reaches nothing of another', async () => {
   assert.equal((await send(bridge, `Bearer ${forged}`, `/v1/sessions/${id}`)).status, 401);
   const other = await makeToken({ app: 'other', secret: blog });
   assert.equal((await send(bridge, `Bearer ${other}`, `/v1/sessions/${id}`)).status, 401);
+});
+
+test('an app whose name reads as a number is reached with its own secret only', async () => {
+  const own = 'the secret of app 42, at least 32 bytes';
+  await using bridge = await start({
+    apps: new Map([
+      ['42', { secrets: [own] }],
+      ['*', { secrets: [BRIDGE_SECRET] }],
+    ]),
+  });
+  const path = `/v1/sessions/${makeId()}`;
+  assert.equal(
+    (await send(bridge, `Bearer ${forge({ alg: 'HS256' }, own, { iss: '42' })}`, path)).status,
+    404,
+  );
+  for (const iss of ['42', 42]) {
+    const token = forge({ alg: 'HS256' }, BRIDGE_SECRET, { iss });
+    assert.equal((await send(bridge, `Bearer ${token}`, path)).status, 401, typeof iss);
+  }
 });
 
 test('a secret that is taken out of the file is worth nothing as soon as the file is read', async () => {

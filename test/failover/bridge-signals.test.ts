@@ -126,3 +126,22 @@ test('a port that is taken ends the start, however many workers there are', asyn
     await assert.rejects(second, /ended with 1/);
   }
 });
+
+for (const workers of ['1', '2']) {
+  test(`signals that come while it starts are heard when it has started, with WORKERS=${workers}`, async () => {
+    await using hung = await startMemcached();
+    await hung.stop();
+    const ports = [...nodes.slice(0, 2), hung].map(({ port }) => port);
+    // The signals come while it waits for the first answer of the node that hangs.
+    const send = 'for signal in HUP USR2 TERM; do sleep 0.1; kill -$signal $$; done';
+    const below = ['sh', '-c', `(sleep 1.5; ${send}) & exec "$@"`, 'sh'];
+    const env = { NODE_TIMEOUT_MS: '4000', WORKERS: workers };
+    await using bridge = await startBridgeProcess({ nodes: ports, env, below });
+    assert.equal(await bridge.ended, 0);
+    const told = bridge.log.map(({ msg }) => msg);
+    assert.deepEqual(
+      told.filter((msg) => ['listening', 'stopping', 'stopped'].includes(msg)),
+      ['listening', 'stopping', 'stopped'],
+    );
+  });
+}

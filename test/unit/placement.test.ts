@@ -1,7 +1,14 @@
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import { test } from 'node:test';
-import { type Candidate, chooseHome, place, rank, WINDOW_SIZE } from '../../packages/bridge/src/placement.ts';
+import {
+  type Candidate,
+  chooseHome,
+  place,
+  rank,
+  rankWindow,
+  WINDOW_SIZE,
+} from '../../packages/bridge/src/placement.ts';
 
 const IDS = Array.from({ length: 100_000 }, (_, number) =>
   createHash('md5').update(String(number)).digest('hex').toUpperCase(),
@@ -75,3 +82,33 @@ function countFirst(indexes: readonly number[]): Map<number, number> {
   }
   return counts;
 }
+
+test('five nodes may be appended at once: what was among the first three of a session stays in its window', () => {
+  const before = [0, 1, 2, 3, 4, 5];
+  for (const id of IDS.slice(0, 10_000)) {
+    const window = rank(id, [...before, 6, 7, 8, 9, 10]);
+    for (const index of rank(id, before, 3)) assert.ok(window.includes(index));
+  }
+  const isLost = IDS.slice(0, 10_000).some((id) => {
+    const window = rank(id, [...before, 6, 7, 8, 9, 10, 11]);
+    return rank(id, before, 3).some((index) => !window.includes(index));
+  });
+  assert.ok(isLost, 'six are one too many');
+});
+
+test('however many nodes are being drained, there is one more than copies to go to', () => {
+  const all = Array.from({ length: 30 }, (_, index) => index);
+  const staying = all.filter((index) => index >= 24);
+  for (const copies of [1, 2, 3]) {
+    for (const id of IDS.slice(0, 3_000)) {
+      const window = rankWindow(id, { all, staying }, copies);
+      assert.deepEqual(
+        window,
+        rank(id, all, 30).filter((index) => window.includes(index)),
+      );
+      assert.deepEqual(window.slice(0, WINDOW_SIZE), rank(id, all));
+      assert.ok(window.filter((index) => staying.includes(index)).length >= copies + 1);
+      assert.ok(window.length <= WINDOW_SIZE + copies + 1);
+    }
+  }
+});

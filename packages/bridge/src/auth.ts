@@ -127,8 +127,9 @@ const NO_CREDENTIALS: Credentials = { rules: { secrets: [] }, keys: [] };
 
 function readIssuer(token: string): string | null {
   try {
-    const { iss } = decodeJwt(token);
-    return iss !== undefined && APP_NAME.test(iss) ? iss : null;
+    // Its type is what RFC 7519 says; what was sent may be a number, which would pass for the name that it reads as.
+    const { iss }: { iss?: unknown } = decodeJwt(token);
+    return typeof iss === 'string' && APP_NAME.test(iss) ? iss : null;
   } catch {
     // Not a token at all.
     return null;

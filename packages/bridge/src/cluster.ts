@@ -3,7 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { Health, type NodeState, type Transition } from './health.ts';
 import { findRenumbering, formatAddress, type NodeEntry, type NodeList } from './node-list.ts';
 import { type Clock, type MemcachedNode, NodeError, type StatsGroup } from './node.ts';
-import { type Candidate, rank } from './placement.ts';
+import { type Candidate, type Indexes, rankWindow } from './placement.ts';
 import { Trust } from './trust.ts';
 
 export interface ClusterOptions {
@@ -51,7 +51,7 @@ export class Cluster {
   readonly #trust: Trust;
   readonly #members: Map<number, Member> = new Map();
   #list: NodeList = [];
-  #indexes: number[] = [];
+  #indexes: Indexes = { all: [], staying: [] };
   #epoch = 0;
   #cancelPoll: () => void = () => {};
   #isClosed = false;
@@ -105,7 +105,9 @@ export class Cluster {
     if (problems.length > 0 || isDeepStrictEqual(list, this.#list)) return problems;
     for (const entry of list) this.#applyEntry(entry);
     this.#list = list;
-    this.#indexes = list.filter(({ state }) => state !== 'removed').map(({ index }) => index);
+    const present = list.filter(({ state }) => state !== 'removed');
+    const staying = present.filter(({ state }) => state === 'active');
+    this.#indexes = { all: present.map(({ index }) => index), staying: staying.map(({ index }) => index) };
     this.#epoch += 1;
     return [];
   }
@@ -130,8 +132,8 @@ export class Cluster {
   }
 
   /** The nodes that may hold the session, in its order. */
-  window(id: string): Candidate[] {
-    return rank(id, this.#indexes).map((index) => this.#candidate(index));
+  window(id: string, copies: number): Candidate[] {
+    return rankWindow(id, this.#indexes, copies).map((index) => this.#candidate(index));
   }
 
   /** The node of an index that came from outside, or null when there is none. */
@@ -194,7 +196,7 @@ export class Cluster {
 
   /** Whether at least one node can be used. */
   get hasAvailableNode(): boolean {
-    return this.#indexes.some((index) => this.#health.isAvailable(index));
+    return this.#indexes.all.some((index) => this.#health.isAvailable(index));
   }
 
   async close(): Promise<void> {

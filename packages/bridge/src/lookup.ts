@@ -48,7 +48,11 @@ export class Lookup {
     this.key = `${app}:${ref.id}`;
     this.hintIndex = ref.index;
     const { cluster } = context;
-    this.placement = place(cluster.window(ref.id), context.copies, cluster.candidate(ref.index));
+    this.placement = place(
+      cluster.window(ref.id, context.copies),
+      context.copies,
+      cluster.candidate(ref.index),
+    );
     this.#endsAt = context.clock.now() + context.budgetMs;
   }
 

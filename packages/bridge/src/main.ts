@@ -45,12 +45,15 @@ async function serve(args: readonly string[]): Promise<number> {
   const config = fitToSystem(parsed.config);
   const log = createLog(config.logLevel);
   for (const warning of findConfigWarnings(config)) log.warn(warning);
-  const bridge = config.workers > 1 ? await startMany(config, log) : await startOne(config, log);
+  const starting = config.workers > 1 ? startMany(config, log) : startOne(config, log);
+  // Heard from now on: where nobody listens they end the process, or as process 1 of a container are lost.
+  onSignal('SIGHUP', () => void starting.then((bridge) => bridge.reload(), ignore));
+  onSignal('SIGUSR2', () => void starting.then((bridge) => bridge.restart(), ignore));
+  const ending = firstOf('SIGTERM', 'SIGINT');
+  const bridge = await starting;
   const { url, adminUrl } = bridge;
   log.info({ version: VERSION, url, adminUrl, workers: config.workers, copies: config.copies }, 'listening');
-  onSignal('SIGHUP', () => void bridge.reload());
-  onSignal('SIGUSR2', () => void bridge.restart());
-  const signal = await firstOf('SIGTERM', 'SIGINT');
+  const signal = await ending;
   // Whoever presses Ctrl-C has no balancer that must notice first; whoever does it twice is in a hurry.
   const waitMs = signal === 'SIGINT' ? 0 : config.stopWaitMs;
   onSignal('SIGINT', () => process.exit(1));
@@ -153,6 +156,9 @@ function firstOf(...signals: readonly Signal[]): Promise<Signal> {
     for (const signal of signals) process.once(signal, () => resolve(signal));
   });
 }
+
+/** That it could not start is told where it is waited for. */
+function ignore(): void {}
 
 function say(text: string): 0 {
   console.log(text);

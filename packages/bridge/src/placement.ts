@@ -11,7 +11,10 @@ export interface Candidate {
   readonly isLost: boolean;
 }
 
-/** Nodes, in the session's order, that may ever hold it. More are never asked, whatever ref is sent. */
+/**
+ * Nodes, in the session's order, that may ever hold it. More are never asked, whatever ref is sent; only where too few
+ * of these are to stay, some of those that are.
+ */
 export const WINDOW_SIZE = 8;
 
 /**
@@ -35,6 +38,23 @@ export function rank(id: string, indexes: readonly number[], most: number = WIND
     if (ranked.length > most) ranked.pop();
   }
   return ranked.map(({ index }) => index);
+}
+
+/** The nodes of the list that are not removed, and which of them are not being drained. */
+export interface Indexes {
+  readonly all: readonly number[];
+  readonly staying: readonly number[];
+}
+
+/**
+ * The session's window. Where the nodes in it are nearly all being drained, the first of those that stay follow behind
+ * them: there must be one more than copies to go to, or the session would end with the nodes that are emptied.
+ */
+export function rankWindow(id: string, { all, staying }: Indexes, copies: number): number[] {
+  const window = rank(id, all);
+  if (all.length === staying.length || all.length === window.length) return window;
+  const next = rank(id, staying, copies + 1).filter((index) => !window.includes(index));
+  return [...window, ...next];
 }
 
 /** MurmurHash3 x86_32 (Appleby) of three 32-bit words with seed 0. */

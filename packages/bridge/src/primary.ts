@@ -45,6 +45,10 @@ export class Primary implements Crew {
   #url = '';
   #isStopping = false;
   #restart: Promise<void> | null = null;
+  /** Ends the waiting for the next try to start a worker. */
+  readonly #pauses: Set<() => void> = new Set();
+  /** Is to take the place of another one, and does not serve yet. */
+  #trial: WorkerHandle | null = null;
 
   constructor(config: Config, log: Logger, embedded: EmbeddedList) {
     const nodes = [...config.nodes, ...embedded.entries];
@@ -104,13 +108,17 @@ export class Primary implements Crew {
 
   /** Replaces every worker, each after its successor serves. Resolves at the end; a second call joins the first. */
   restart(): Promise<void> {
-    this.#restart ??= this.#replaceAll().finally(() => (this.#restart = null));
+    this.#restart ??= this.#replaceAll().finally(() => {
+      this.#restart = null;
+      this.#fillUp();
+    });
     return this.#restart;
   }
 
   /** Ends all workers in order, then the rest. */
   async stop(how: { readonly waitMs: number; readonly graceMs: number }): Promise<void> {
     this.#isStopping = true;
+    for (const cancel of this.#pauses) cancel();
     await Promise.all([...this.#workers].map((worker) => worker.stop(how)));
     await this.#control.stop();
     await this.#embedded.close();
@@ -120,14 +128,20 @@ export class Primary implements Crew {
     const { stopWaitMs: waitMs, stopGraceMs: graceMs } = this.#config;
     for (const old of [...this.#workers]) {
       if (this.#isStopping) return;
+      // It has ended by itself meanwhile, and another one was started in its place.
+      if (!this.#workers.has(old)) continue;
       const next = this.#fork();
+      this.#trial = next;
       try {
         await next.serving;
       } catch (error) {
         // The old ones serve on: a release that cannot start must not take the bridge down.
-        this.#log.error({ err: error }, 'a new worker does not serve, the old ones stay');
+        if (!this.#isStopping)
+          this.#log.error({ err: error }, 'a new worker does not serve, the old ones stay');
         await next.stop({ waitMs: 0, graceMs: 0 });
         return;
+      } finally {
+        this.#trial = null;
       }
       await old.stop({ waitMs, graceMs });
     }
@@ -138,7 +152,7 @@ export class Primary implements Crew {
   #fork(): WorkerHandle {
     const worker = new WorkerHandle({
       clock: systemClock,
-      config: this.#config,
+      config: () => this.#config,
       onTransition: (of, transition) => this.#changed(of, transition),
       onExit: (of) => this.#exited(of),
     });
@@ -164,17 +178,25 @@ export class Primary implements Crew {
     void this.#addUpRetired();
     this.#control.desk.forget(worker.id);
     // A successor that does not come to serve is the business of whoever started it.
-    const isTrial = !worker.hasServed && this.#restart !== null;
-    if (worker.isStopping || this.#isStopping || isTrial) return;
+    if (worker.isStopping || this.#isStopping || worker === this.#trial) return;
     this.#crashes += 1;
     const isShort = systemClock.now() - worker.startedAt < SHORT_LIFE_MS;
     this.#shortLives = isShort ? this.#shortLives + 1 : 0;
     const pauseMs = isShort ? Math.min(PAUSE_MS * 2 ** (this.#shortLives - 1), LONGEST_PAUSE_MS) : 0;
     this.#log.error({ worker: worker.id, pauseMs }, 'a worker ended by itself, another one is started');
     this.#control.desk.note('A worker ended by itself, another one is started.', null, 'bad');
-    systemClock.after(pauseMs, () => {
-      if (!this.#isStopping) this.#fork();
+    const cancel = systemClock.after(pauseMs, () => {
+      this.#pauses.delete(cancel);
+      this.#fillUp();
     });
+    this.#pauses.add(cancel);
+  }
+
+  /** Starts as many as are missing: one that is to follow another one may already have taken the place of a dead one. */
+  #fillUp(): void {
+    if (this.#isStopping) return;
+    const staying = [...this.#workers].filter(({ isStopping }) => !isStopping).length;
+    for (let count = staying; count < this.#config.workers; count += 1) this.#fork();
   }
 
   /** So that there is one list however many have ended. */

@@ -25,7 +25,8 @@ const RECORD_TYPE = 'memsession+jwt';
 
 /** The public keys of all apps, imported once. */
 export class RecordCheck {
-  #keys: ReadonlyMap<string, Promise<ReadonlyMap<string, Key>>> = new Map();
+  /** By app; null where all records are stored. */
+  #keys: ReadonlyMap<string, Promise<ReadonlyMap<string, Key>> | null> = new Map();
 
   constructor(apps: Apps) {
     this.setApps(apps);
@@ -33,16 +34,18 @@ export class RecordCheck {
 
   /** Puts other apps and keys in force at once. */
   setApps(apps: Apps): void {
-    const keys = [...apps].flatMap(([app, { publicKeys }]) =>
-      publicKeys === undefined ? [] : [[app, importKeys(publicKeys)] as const],
+    this.#keys = new Map(
+      [...apps].map(([app, { publicKeys }]) => [
+        app,
+        publicKeys === undefined ? null : importKeys(publicKeys),
+      ]),
     );
-    this.#keys = new Map(keys);
   }
 
   /** Whether the record may be stored: always, when its app has no public keys. */
   async isGenuine(claim: RecordClaim): Promise<boolean> {
-    const keys = this.#keys.get(claim.app) ?? this.#keys.get('*');
-    return keys === undefined || isSigned(claim, await keys);
+    const keys = this.#keys.get(this.#keys.has(claim.app) ? claim.app : '*') ?? null;
+    return keys === null || isSigned(claim, await keys);
   }
 }
 

@@ -42,13 +42,18 @@ export type Changed =
       /** What has to be written where, so that it holds after a restart. */
       readonly toKeep: string;
     }
-  | {
-      readonly ok: false;
-      readonly code: ChangeCode;
-      readonly problems: readonly string[];
-      /** What the file should read instead, when the list comes from one. */
-      readonly lines?: readonly string[];
-    };
+  | Refused;
+
+/** Why a change was not made. */
+export interface Refused {
+  readonly ok: false;
+  readonly code: ChangeCode;
+  readonly problems: readonly string[];
+  /** What the file should read instead, when the list comes from one. */
+  readonly lines?: readonly string[];
+}
+
+type Planned = { readonly ok: true; readonly list: NodeList } | Refused;
 
 /** Holds the list in force. */
 export class Roster {
@@ -81,6 +86,20 @@ export class Roster {
 
   /** Takes a change that an operator asked for. */
   async change(change: NodeChange): Promise<Changed> {
+    for (;;) {
+      const before = this.#list;
+      const wanted = await this.#plan(change);
+      if (!wanted.ok) return wanted;
+      // Another change was made while names were resolved: this one is made on top of it.
+      if (this.#list !== before) continue;
+      const problems = this.#put(wanted.list);
+      if (problems.length > 0) return { ok: false, code: 'refused', problems };
+      return { ok: true, lines: this.lines, toKeep: this.#tellHowToKeep() };
+    }
+  }
+
+  /** The list as it is to be after the change, or why it may not be. */
+  async #plan(change: NodeChange): Promise<Planned> {
     const obstacle = this.#findObstacle(change);
     if (obstacle !== null) return obstacle;
     const parsed = parseNodeLines(this.#linesAfter(change));
@@ -91,12 +110,12 @@ export class Roster {
     }
     const admitted = await this.#admit(parsed.nodes);
     if (!admitted.ok) return admitted;
-    const problems = this.#put(admitted.list);
-    if (problems.length > 0) return { ok: false, code: 'refused', problems };
-    return { ok: true, lines: this.lines, toKeep: this.#tellHowToKeep() };
+    // Two names may have one address.
+    const resolved = parseNodeLines(admitted.list.map(formatEntry));
+    return resolved.ok ? admitted : { ok: false, code: 'refused', problems: resolved.problems };
   }
 
-  #findObstacle(change: NodeChange): Changed | null {
+  #findObstacle(change: NodeChange): Refused | null {
     if (change.kind === 'replace') return null;
     if (change.kind === 'append') {
       const isAddress = !/\s/.test(change.address.trim()) && change.address.trim() !== 'removed';
@@ -120,9 +139,7 @@ export class Roster {
   }
 
   /** The list with every new address checked and resolved, or why one is not allowed. */
-  async #admit(
-    list: NodeList,
-  ): Promise<{ readonly ok: true; readonly list: NodeList } | Extract<Changed, { ok: false }>> {
+  async #admit(list: NodeList): Promise<Planned> {
     const known = new Set(this.#list.map(formatAddress));
     const admitted: NodeEntry[] = [];
     for (const entry of list) {

@@ -18,7 +18,7 @@ export async function explainRoute(
 ): Promise<Route> {
   const ref = parseRef(question.ref);
   if (ref === null) throw new TypeError('not a session ref');
-  const placement = place(cluster.window(ref.id), copies, cluster.candidate(ref.index));
+  const placement = place(cluster.window(ref.id, copies), copies, cluster.candidate(ref.index));
   const key = `${question.app}:${ref.id}`;
   const steps = await Promise.all(
     placement.window.map((candidate) => explainStep(cluster, { candidate, placement, key })),

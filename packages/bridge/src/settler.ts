@@ -40,7 +40,8 @@ export class Settler {
     const { cluster, doubts, confirm } = this.#options;
     const usable = doubts.nodes().filter((index) => cluster.candidate(index)?.isAvailable === true);
     const keys = new Set(usable.flatMap((index) => doubts.some(index, MOST_KEYS)));
-    await Promise.all([...keys].map((key) => confirm(key)));
+    // What fails here fails for whoever asks for the session, and is told there; it must not end the process.
+    await Promise.allSettled([...keys].map((key) => confirm(key)));
     this.#schedule();
   }
 }

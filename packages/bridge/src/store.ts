@@ -4,6 +4,7 @@ import { agree } from './agreement.ts';
 import type { Cluster } from './cluster.ts';
 import { Doubts } from './doubts.ts';
 import { type Hit, isTombstone } from './evidence.ts';
+import { Lifetimes } from './lifetimes.ts';
 import { Lookup, type LookupContext } from './lookup.ts';
 import type { Clock, Item, NewItem } from './node.ts';
 import type { StoreObserver } from './observer.ts';
@@ -69,7 +70,6 @@ export type DestroyResult = { readonly kind: 'destroyed' } | { readonly kind: 'u
 
 /** Node operations of one request may take this many deadlines together. */
 const BUDGET_DEADLINES = 3;
-const DEFAULT_TTL_SECONDS = 86_400;
 /** A tombstone outlives everything that an instance or a cookie may still hold of the session. */
 const TOMBSTONE_LIVES = 2;
 
@@ -79,12 +79,13 @@ export class SessionStore {
   readonly #context: LookupContext;
   readonly #doubts: Doubts;
   readonly #settler: Settler;
-  /** The lifetime last asked for by each app; repairs that are not told one use it. */
-  readonly #ttlOfApp: Map<string, number> = new Map();
+  /** For repairs, which are told none. */
+  readonly #lifetimes: Lifetimes;
 
   constructor(options: StoreOptions) {
     this.#options = options;
     this.#doubts = new Doubts(options.clock);
+    this.#lifetimes = new Lifetimes(options.clock);
     const { cluster, clock, copies, nodeTimeoutMs } = options;
     const doubts = this.#doubts;
     const budgetMs = nodeTimeoutMs * BUDGET_DEADLINES;
@@ -138,12 +139,12 @@ export class SessionStore {
   }
 
   #lookUp({ app, ref }: SessionAddress, ttlSeconds: number | null): Lookup {
-    if (ttlSeconds !== null) this.#ttlOfApp.set(app, ttlSeconds);
+    if (ttlSeconds !== null) this.#lifetimes.note(app, ttlSeconds);
     return new Lookup(this.#context, app, ref);
   }
 
   #agreementOf(app: string): { observer: StoreObserver; ttlSeconds: (item: Item) => number } {
-    const ttlSeconds = this.#ttlOfApp.get(app) ?? DEFAULT_TTL_SECONDS;
+    const ttlSeconds = this.#lifetimes.longestOf(app);
     const tombstoneSeconds = Math.min(ttlSeconds * TOMBSTONE_LIVES, LIMITS.ttlSeconds);
     return {
       observer: this.#options.observer,

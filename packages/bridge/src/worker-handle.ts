@@ -7,7 +7,8 @@ import type { Clock } from './node.ts';
 
 export interface WorkerHandleOptions {
   readonly clock: Clock;
-  readonly config: Config;
+  /** What it begins with, looked up when it can be told. */
+  readonly config: () => Config;
   readonly onTransition: (
     worker: WorkerHandle,
     transition: Extract<FromWorker, { kind: 'transition' }>,
@@ -39,6 +40,7 @@ export class WorkerHandle implements Member {
   readonly #ended: Promise<void>;
   readonly #cancelStart: () => void;
   #settleServing: { resolve: (url: string) => void; reject: (error: Error) => void } | null = null;
+  #hasBegun = false;
   #isServing = false;
   #hasServed = false;
   #isStopping = false;
@@ -88,8 +90,9 @@ export class WorkerHandle implements Member {
     return this.#metrics;
   }
 
+  /** What is in the configuration that it begins with need not be told before. */
   tell(message: ToWorker): void {
-    if (this.#worker.isConnected()) this.#worker.send(message);
+    if (this.#hasBegun && this.#worker.isConnected()) this.#worker.send(message);
   }
 
   async look(): Promise<Look> {
@@ -136,7 +139,8 @@ export class WorkerHandle implements Member {
   #heard(message: FromWorker): void {
     switch (message.kind) {
       case 'hello':
-        this.tell({ kind: 'start', config: this.#options.config });
+        this.#hasBegun = true;
+        this.tell({ kind: 'start', config: this.#options.config() });
         return;
       case 'serving':
         this.#isServing = true;
@@ -168,9 +172,11 @@ export class WorkerHandle implements Member {
     return waiting;
   }
 
+  /** One that does not come to serve is ended, so that whoever started it hears of it. */
   #failed(message: string): void {
     this.#cancelStart();
     this.#settleServing?.reject(new Error(message));
+    if (!this.#hasServed) this.#worker.process.kill('SIGKILL');
   }
 
   #exited(): void {

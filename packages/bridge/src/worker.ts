@@ -1,4 +1,5 @@
 /** One process that serves clients: the store with its nodes, the data API on a port, and what it can tell. */
+import { LIMITS } from '@memsession/client/protocol';
 import type { Logger } from 'pino';
 import { createApp, routeOf } from './app.ts';
 import type { Apps } from './apps-file.ts';
@@ -240,16 +241,18 @@ export class Worker implements Member {
   }
 
   #createNode({ index, host, port }: NodeEntry, onConnectionLost: () => void): MemcachedNode {
-    const { nodeTimeoutMs: timeoutMs, maxRecordBytes: maxItemBytes, memcached } = this.#options.config;
-    const credentials = memcached ?? {};
+    const { nodeTimeoutMs: timeoutMs, memcached } = this.#options.config;
+    const maxInFlight = mostAtOneNode(this.#options.config);
+    // MAX_RECORD_BYTES is what clients may store. What is there already may be larger: the limit was lowered, or
+    // another bridge has a higher one. It must be read and copied all the same.
     const node = createMemjsNode({
       index,
       host,
       port,
       timeoutMs,
-      maxItemBytes,
+      maxInFlight,
       onConnectionLost,
-      ...credentials,
+      ...memcached,
     });
     return meterNode(node, {
       now: () => systemClock.now(),
@@ -266,4 +269,12 @@ export class Worker implements Member {
     this.#options.log[level]({ node: index, from, to, reason, isHearsay }, `node ${index} is ${to}`);
     this.#options.onTransition?.(transition, isHearsay);
   }
+}
+
+/** What the bridge does at a node in the background, beside the operations of clients, at most. */
+const BACKGROUND_OPERATIONS = 512;
+
+/** Each operation asks a node one thing at a time; a batch that is larger than the limit may come in alone. */
+function mostAtOneNode({ maxInFlight }: Config): number {
+  return Math.max(maxInFlight, LIMITS.batchOperations) + BACKGROUND_OPERATIONS;
 }
