@@ -2,8 +2,8 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { after, before, test } from 'node:test';
-import { makeToken } from '../support/app.ts';
-import { type BridgeProcess, startBridgeProcess } from '../support/bridge-process.ts';
+import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
+import { type BridgeProcess, runBridgeCommand, startBridgeProcess } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
 import { AMBIGUOUS_REQUESTS, otherSpellings } from '../support/odd-requests.ts';
 import { sendRaw } from '../support/raw-http.ts';
@@ -135,10 +135,16 @@ test('on Bun the end closes idle connections at once, busy ones with their answe
   assert.equal(await bridge.ended, 0);
 });
 
-test('on Bun a port that is taken and a host that is none name their setting', async () => {
+test('on Bun a port that is taken and a name that has no address are told with their settings', async () => {
   await using first = await start();
-  await assert.rejects(start({ PORT: new URL(first.url).port }), /ended with 1/);
-  await assert.rejects(start({ HOST: 'nowhere.invalid' }), /ended with 1/);
+  const { port } = new URL(first.url);
+  const env = { MEMCACHED_NODES: `127.0.0.1:${node.port}`, BRIDGE_SECRET, PORT: port, HOST: '127.0.0.1' };
+  const taken = await runBridgeCommand([], env, requireBun());
+  assert.equal(taken.code, 1);
+  assert.match(taken.stderr, /PORT .* is taken/);
+  const nameless = await runBridgeCommand([], { ...env, PORT: '0', HOST: 'nowhere.invalid' }, requireBun());
+  assert.equal(nameless.code, 1);
+  assert.match(nameless.stderr, /HOST .* is no address of this machine/);
 });
 
 async function connectionsOf(bridge: BridgeProcess): Promise<number> {
