@@ -5,6 +5,7 @@ import { exportJWK, SignJWT } from 'jose';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
 import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
 import { createInstance, visit } from '../support/client-instance.ts';
+import { AMBIGUOUS_REQUESTS } from '../support/odd-requests.ts';
 import { sendRaw } from '../support/raw-http.ts';
 import { makeId, type RunningBridge, startBridge } from '../support/service.ts';
 import { TestBrowser } from '../support/test-browser.ts';
@@ -28,27 +29,7 @@ function start(overrides: Parameters<typeof startBridge>[1] = {}): Promise<Runni
 
 test('requests that two servers could read differently are refused, and nothing behind them is served', async () => {
   await using bridge = await start();
-  const behind = 'GET /healthz HTTP/1.1\r\nHost: bridge\r\n\r\n';
-  const post = 'POST /v1/batch HTTP/1.1\r\nHost: bridge\r\n';
-  const vectors: readonly string[] = [
-    `${post}Content-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n${behind}`,
-    `${post}Transfer-Encoding: chunked\r\nContent-Length: 4\r\n\r\n0\r\n\r\n${behind}`,
-    `${post}Content-Length: 0\r\nContent-Length: ${behind.length}\r\n\r\n${behind}`,
-    `${post}Content-Length: 0, 5\r\n\r\n${behind}`,
-    `${post}Content-Length: +5\r\n\r\n${behind}`,
-    `${post}Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n${behind}`,
-    `${post}Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n${behind}`,
-    `${post}Transfer-Encoding : chunked\r\n\r\n0\r\n\r\n${behind}`,
-    `${post}Content-Length : 0\r\n\r\n${behind}`,
-    `${post}X: a\r\n Transfer-Encoding: chunked\r\nContent-Length: 0\r\n\r\n${behind}`,
-    `POST /v1/batch HTTP/1.1\nHost: bridge\nContent-Length: 0\n\n${behind}`,
-    `${post}Transfer-Encoding: chunked\r\n\r\n0x1\r\nx\r\n0\r\n\r\n${behind}`,
-    `${post}Transfer-Encoding: chunked\r\n\r\n1;\u0000\r\nx\r\n0\r\n\r\n${behind}`,
-    `POST /v1/batch HTTP/1.1\r\nContent-Length: 0\r\n\r\n${behind}`,
-    `${post}X\u0000: a\r\nContent-Length: 0\r\n\r\n${behind}`,
-    `PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n${behind}`,
-  ];
-  for (const vector of vectors) {
+  for (const vector of AMBIGUOUS_REQUESTS) {
     const { statuses, isClosed } = await sendRaw(bridge.url, vector);
     assert.deepEqual([statuses, isClosed], [[400], true], JSON.stringify(vector.slice(0, 110)));
   }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { type TestContext, test } from 'node:test';
 import { type BridgeProcess, startBridgeProcess } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
-import { processRuntimes } from '../support/runtimes.ts';
+import { requireBun } from '../support/runtimes.ts';
 import { makeId, type Reply } from '../support/service.ts';
 
 import { waitUntil } from '../support/wait.ts';
@@ -18,9 +18,7 @@ interface Setup {
 /** Three nodes and a bridge that runs on Bun; they end with the test. */
 async function setUp(t: TestContext): Promise<Setup> {
   const nodes = [await startMemcached(), await startMemcached(), await startMemcached()] as const;
-  const bun = processRuntimes().find(({ name }) => name === 'Bun');
-  assert.ok(bun !== undefined);
-  const bridge = await startBridgeProcess({ runtime: bun.program, nodes: nodes.map(({ port }) => port) });
+  const bridge = await startBridgeProcess({ runtime: requireBun(), nodes: nodes.map(({ port }) => port) });
   t.after(async () => {
     await bridge[Symbol.asyncDispose]();
     for (const node of nodes) await node.kill();
@@ -97,6 +95,13 @@ test('on Bun sessions survive a killed node and a frozen one, and the nodes come
   nodes[1].resume();
   await waitUntil(async () => (await stateOf(setup, 1)) === 'up', 'node 1 is up', WITHIN_MS);
   await readAll(setup, more);
+});
+
+test('on Bun no number is collected for which it would walk through its whole heap', async (t) => {
+  const { bridge } = await setUp(t);
+  const text = await (await bridge.admin('GET', '/metrics')).text();
+  assert.match(text, /^nodejs_heap_size_used_bytes\S* \d/m);
+  assert.doesNotMatch(text, /nodejs_heap_space_size/);
 });
 
 test('on Bun SIGTERM ends the bridge in order', async (t) => {

@@ -131,8 +131,9 @@ export async function askAdmin(
 export async function runBridgeCommand(
   args: readonly string[],
   env: Readonly<Record<string, string>> = {},
+  runtime: string = process.execPath,
 ): Promise<{ code: number | null; stdout: string; stderr: string }> {
-  const child = spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(runtime, [MAIN, ...args], {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { PATH: process.env['PATH'], ...env },
   });

@@ -38,6 +38,13 @@ export function processRuntimes(): ProcessRuntime[] {
   ];
 }
 
+/** The program of the Bun that is tested. */
+export function requireBun(): string {
+  const bun = processRuntimes().find(({ name }) => name === 'Bun');
+  if (bun === undefined) throw new Error('there is no Bun among the runtimes');
+  return bun.program;
+}
+
 /** Runs a file to its end, which must come by itself, and gives what it has printed. */
 export async function runToEnd(runtime: ProcessRuntime, file: string, options: Place): Promise<string> {
   const child = start(runtime.program, [...runtime.args, file], options);

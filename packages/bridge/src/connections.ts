@@ -15,8 +15,8 @@ export class Connections {
   readonly #spare: Set<Socket> = new Set();
   /** Of these, the ones that were served all the same. */
   readonly #served: WeakSet<Socket> = new WeakSet();
-  /** Counted here: asking the server for it would take a system call for each answer. */
-  #open = 0;
+  /** All of them. Kept here: asking the server how many there are would take a system call for each answer. */
+  readonly #open: Set<Socket> = new Set();
 
   /** `onRefused` is called for each one beyond `most` that was not served. */
   constructor(most: number, onRefused: () => void) {
@@ -25,20 +25,20 @@ export class Connections {
   }
 
   get open(): number {
-    return this.#open;
+    return this.#open.size;
   }
 
   add(socket: Socket): void {
-    const isOver = this.#open - this.#spare.size >= this.#most;
-    this.#open += 1;
+    const isOver = this.#open.size - this.#spare.size >= this.#most;
+    this.#open.add(socket);
     if (isOver) this.#spare.add(socket);
-    socket.once('close', () => {
-      this.#open -= 1;
-      if (this.#spare.delete(socket) && !this.#served.has(socket)) this.#onRefused();
-    });
+    socket.once('close', () => this.#forget(socket));
     if (this.#spare.size <= SPARE_CONNECTIONS) return;
     const [oldest] = this.#spare;
-    oldest?.destroy();
+    if (oldest === undefined) return;
+    // Not only when it says that it is closed: of many that come in one turn each would end the same one again.
+    this.#forget(oldest);
+    oldest.destroy();
   }
 
   /** Whether it came when all places were taken. */
@@ -49,5 +49,10 @@ export class Connections {
   /** It asked for nothing that costs a place. */
   serveSpare(socket: Socket): void {
     this.#served.add(socket);
+  }
+
+  #forget(socket: Socket): void {
+    this.#open.delete(socket);
+    if (this.#spare.delete(socket) && !this.#served.has(socket)) this.#onRefused();
   }
 }

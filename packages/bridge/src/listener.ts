@@ -1,4 +1,5 @@
 /** An HTTP server that cuts off whoever is too slow, sheds what is too much, and ends in order. */
+import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo, Socket } from 'node:net';
@@ -65,8 +66,10 @@ export class Listener {
     const connections = new Connections(options.maxConnections, () => options.onConnectionRefused?.());
     const server = makeServer(options, connections);
     const listener = new Listener(server, connections, options.host);
-    server.listen(options.port, options.host);
     try {
+      // Bun says of a name without an address whatever went wrong last.
+      await lookup(options.host);
+      server.listen(options.port, options.host);
       await once(server, 'listening');
     } catch (error) {
       throw explain(error, options);

@@ -43,6 +43,11 @@ const BUCKETS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 
 export const PREFIX = 'memsession_';
 
+/** Of those of Node.js, the ones that are about V8 alone. */
+const HEAP_SPACE_METRICS = ['total', 'used', 'available'].map(
+  (what) => `nodejs_heap_space_size_${what}_bytes`,
+);
+
 /** The instruments of one process. */
 export class Metrics {
   readonly registry: Registry = new Registry();
@@ -100,9 +105,11 @@ export class Metrics {
     for (const reason of Object.keys(SHED_REASONS)) this.#shed.begin(reason);
   }
 
-  /** Adds what Node.js itself can tell: memory, processor time, event loop, garbage collection. */
+  /** Adds what the runtime itself can tell: memory, processor time, event loop, garbage collection. */
   watchProcess(): void {
     collectDefaultMetrics({ register: this.registry });
+    // Bun has no such spaces. To make them up it walks through its whole heap, and serves nobody meanwhile.
+    if ('Bun' in globalThis) for (const name of HEAP_SPACE_METRICS) this.registry.removeSingleMetric(name);
   }
 
   /** Has the levels looked up at each collection. */
