@@ -87,6 +87,23 @@ test('on Bun requests that two servers could read differently end the connection
   assert.deepEqual([statuses, isClosed], [[431], true]);
 });
 
+test('on Bun whoever sends too much is told so, announced or not', async () => {
+  await using bridge = await start();
+  const id = makeId();
+  for (const bytes of [524_289, 5_000_000]) {
+    const { status } = await bridge.client.put(id, { version: 1, base: null, text: 'x'.repeat(bytes) });
+    assert.equal(status, 413);
+  }
+  const head = (await headOfPut()).replace(
+    'Content-Length: 9',
+    'Transfer-Encoding: chunked\r\nConnection: close',
+  );
+  const chunk = `80001\r\n${'x'.repeat(524_289)}\r\n0\r\n\r\n`;
+  const { statuses } = await sendRaw(bridge.url, head + chunk, 5_000);
+  assert.deepEqual(statuses, [413]);
+  assert.equal((await bridge.client.get(id)).status, 404);
+});
+
 test('on Bun a head or a body that comes byte by byte is cut off, whatever the next byte', async () => {
   await using bridge = await start({ KEEP_ALIVE_MS: '2000' });
   const head = new Line(bridge.url);
