@@ -222,6 +222,27 @@ test('what is wrong with an app is told with its place, and never its secret', (
   for (const text of ['', '[]', 'null', '{}', '{"a"']) assert.ok(!parseAppsFile(text).ok, text);
 });
 
+test('a public key that cannot be one, and two with one name, are told and not left to refuse every save', () => {
+  const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) };
+  const off = { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) };
+  const parsed = parseAppsFile(
+    JSON.stringify({
+      a: { secrets: [SECRET], publicKeys: [key, off] },
+      b: {
+        secrets: [SECRET],
+        publicKeys: [
+          { ...key, kid: 'k' },
+          { ...key, x: `B${'A'.repeat(42)}`, kid: 'k' },
+        ],
+      },
+      c: { secrets: [SECRET], publicKeys: [key, { ...key, kid: 'k' }] },
+    }),
+  );
+  assert.ok(!parsed.ok);
+  const places = parsed.problems.map((problem) => problem.split(' ')[0]);
+  assert.deepEqual(places, ['"a".publicKeys[1]', '"b".publicKeys']);
+});
+
 test('a configuration file that is not JSON is not quoted in the message', () => {
   const files = { '/etc/bridge.json': `{ "BRIDGE_SECRET": "${SECRET}" ` };
   const problems = problemsOf({ args: ['--config', '/etc/bridge.json'], files });
