@@ -147,6 +147,8 @@ test('without nodes the fix is told, and two kinds of nodes are too many', () =>
   assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET } }).length, 1);
   assert.equal(problemsOf({ env: { ...ENV, EMBEDDED: '3' } }).length, 1);
   assert.equal(configOf({ env: { BRIDGE_SECRET: SECRET }, args: ['--embedded', '3'] }).embedded, 3);
+  for (const none of ['0', '00'])
+    assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET, EMBEDDED: none } }).length, 1, none);
 });
 
 test('fewer active nodes than copies are warned about, and are no error', () => {
