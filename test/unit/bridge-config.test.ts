@@ -147,6 +147,8 @@ test('without nodes the fix is told, and two kinds of nodes are too many', () =>
   assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET } }).length, 1);
   assert.equal(problemsOf({ env: { ...ENV, EMBEDDED: '3' } }).length, 1);
   assert.equal(configOf({ env: { BRIDGE_SECRET: SECRET }, args: ['--embedded', '3'] }).embedded, 3);
+  for (const none of ['0', '00'])
+    assert.equal(problemsOf({ env: { BRIDGE_SECRET: SECRET, EMBEDDED: none } }).length, 1, none);
 });
 
 test('fewer active nodes than copies are warned about, and are no error', () => {
@@ -220,6 +222,27 @@ test('what is wrong with an app is told with its place, and never its secret', (
   ]);
   assert.ok(!parsed.problems.join().includes(secret));
   for (const text of ['', '[]', 'null', '{}', '{"a"']) assert.ok(!parseAppsFile(text).ok, text);
+});
+
+test('a public key that cannot be one, and two with one name, are told and not left to refuse every save', () => {
+  const key = { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) };
+  const off = { kty: 'EC', crv: 'P-256', x: 'A'.repeat(43), y: 'A'.repeat(43) };
+  const parsed = parseAppsFile(
+    JSON.stringify({
+      a: { secrets: [SECRET], publicKeys: [key, off] },
+      b: {
+        secrets: [SECRET],
+        publicKeys: [
+          { ...key, kid: 'k' },
+          { ...key, x: `B${'A'.repeat(42)}`, kid: 'k' },
+        ],
+      },
+      c: { secrets: [SECRET], publicKeys: [key, { ...key, kid: 'k' }] },
+    }),
+  );
+  assert.ok(!parsed.ok);
+  const places = parsed.problems.map((problem) => problem.split(' ')[0]);
+  assert.deepEqual(places, ['"a".publicKeys[1]', '"b".publicKeys']);
 });
 
 test('a configuration file that is not JSON is not quoted in the message', () => {

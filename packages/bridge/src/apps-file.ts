@@ -1,4 +1,5 @@
 /** The apps that may use the bridge, parsed from the operator's file. Pure; secrets never reach a message. */
+import { createPublicKey } from 'node:crypto';
 import { APP_NAME } from '@memsession/client/protocol';
 import { z } from 'zod';
 
@@ -54,12 +55,18 @@ const publicKey = z
   )
   .refine(({ kty, crv, y }) => (kty === 'OKP' ? crv === 'Ed25519' : crv === 'P-256' && y !== undefined), {
     error: 'must be OKP with Ed25519, or EC with P-256 and y',
-  });
+    abort: true,
+  })
+  .refine(isKey, { error: 'is no key: its coordinates are no point of the curve' });
 const rules = z.strictObject(
   {
     secrets: z.array(secret, { error: 'must be a list' }).min(1, { error: 'must not be empty' }),
     maxInFlight: z.int({ error: 'must be a whole number over 0' }).min(1).optional(),
-    publicKeys: z.array(publicKey).min(1, { error: 'must not be empty' }).optional(),
+    publicKeys: z
+      .array(publicKey)
+      .min(1, { error: 'must not be empty' })
+      .refine(haveNames, { error: 'has two keys with one kid, of which only one would be used' })
+      .optional(),
   },
   { error: (issue) => (issue.code === 'unrecognized_keys' ? `has no "${issue.keys.join('", "')}"` : SHAPE) },
 );
@@ -82,6 +89,23 @@ export function parseAppsFile(text: string): ParsedApps {
   }
   if (apps.size === 0 && problems.length === 0) problems.push('names no app');
   return problems.length > 0 ? { ok: false, problems } : { ok: true, apps };
+}
+
+/** Whether it can be imported: one that cannot would refuse every save of its app. */
+function isKey({ kty, crv, x, y }: PublicKey): boolean {
+  try {
+    createPublicKey({ key: { kty, crv, x, ...(y === undefined ? {} : { y }) }, format: 'jwk' });
+    return true;
+  } catch {
+    // Why not stands in no message: it would quote the library.
+    return false;
+  }
+}
+
+/** Whether no two of the keys go by one name. Those without a `kid` go by their thumbprint. */
+function haveNames(keys: readonly PublicKey[]): boolean {
+  const names = keys.flatMap(({ kid }) => kid ?? []);
+  return new Set(names).size === names.length;
 }
 
 function place(app: string, path: readonly PropertyKey[]): string {

@@ -176,7 +176,7 @@ class Reader {
   nodes(): { nodes: NodeList; nodesFile: string | null } {
     const file = this.text('nodesFile');
     const list = this.text('memcachedNodes');
-    const embedded = this.text('embedded') !== '0';
+    const embedded = Number(this.text('embedded')) !== 0;
     const given = [file !== '', list !== '', embedded].filter(Boolean).length;
     // Not missing when it may stand in what could not be read.
     if (given === 0 && !this.#isComplete) return { nodes: [], nodesFile: null };

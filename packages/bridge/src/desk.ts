@@ -111,7 +111,7 @@ export class Desk {
     const now = this.#worstOf(index);
     if (now === null || now === from) return;
     const isNotFirst = this.#overview.nodes.some(
-      (node) => node.index !== index && this.#worstOf(node.index) === 'down',
+      ({ index: other, state }) => other !== index && state !== 'removed' && this.#worstOf(other) === 'down',
     );
     const { text, kind } = tellTransition({
       ...transition,

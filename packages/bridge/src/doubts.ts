@@ -44,6 +44,7 @@ export class Doubts {
 
   /** Nodes with keys in doubt. */
   nodes(): number[] {
+    for (const keys of this.#byNode.values()) this.#dropFaded(keys);
     return [...this.#byNode].filter(([, keys]) => keys.size > 0).map(([index]) => index);
   }
 
@@ -58,7 +59,10 @@ export class Doubts {
   /** How many keys are in doubt on all nodes. */
   get size(): number {
     let sum = 0;
-    for (const keys of this.#byNode.values()) sum += keys.size;
+    for (const keys of this.#byNode.values()) {
+      this.#dropFaded(keys);
+      sum += keys.size;
+    }
     return sum;
   }
 
