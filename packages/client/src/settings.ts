@@ -45,7 +45,8 @@ export interface ResolvedOptions<T extends object> {
   /** Whether a read that one visit has sent may be awaited by another. */
   readonly isWorkShared: boolean;
   readonly maxRecordBytes: number;
-  readonly onEvent: OnEvent;
+  /** Null where nobody listens. */
+  readonly onEvent: OnEvent | null;
   readonly waitUntil: WaitUntil | null;
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -88,7 +89,7 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     maxInFlight: isWorkShared ? (options.maxInFlight ?? DEFAULTS.maxInFlight) : Infinity,
     isWorkShared,
     maxRecordBytes: options.maxRecordBytes ?? DEFAULTS.maxRecordBytes,
-    onEvent: options.onEvent ?? (() => undefined),
+    onEvent: options.onEvent ?? null,
     waitUntil: options.waitUntil ?? null,
     // Looked up at each call: frameworks replace the global one while they start.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
