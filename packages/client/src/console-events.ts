@@ -6,11 +6,11 @@ type WarnOnce = (topic: string, text: string) => void;
 
 /** Mistakes in the settings that look like an outage, by what the outage is called. */
 const HINTS: Partial<Record<ErrorCode, string>> = {
-  unauthorized: "Is BRIDGE_SECRET the one that the bridge has for this app, and is the app's name right?",
-  forbidden: "Is the app's name right?",
-  bridge_unavailable: 'Is there a bridge at BRIDGE_URL?',
-  invalid_response: 'Is BRIDGE_URL that of the bridge?',
+  unauthorized: ' Is BRIDGE_SECRET the one that the bridge has for this app?',
+  bridge_unavailable: ' Is there a bridge at BRIDGE_URL?',
+  invalid_response: ' Is there a bridge at BRIDGE_URL?',
 };
+const ONCE = 'This is said once; the option onEvent tells each time.';
 
 /** The default of `onEvent`: without it, a wrong setting would only show in an outage that nobody is told of. */
 export function warnOnConsole(warnOnce: WarnOnce): OnEvent {
@@ -26,23 +26,15 @@ export function warnOnConsole(warnOnce: WarnOnce): OnEvent {
 
 function describeOutage({ operation, code, cause }: UnavailableEvent): string {
   const reason = deepestCode(cause);
-  const hint = HINTS[code];
-  return [
-    `no bridge could do a session's ${operation}: ${ERRORS[code].meaning}${reason === null ? '' : ` (${reason})`}`,
-    ...(hint === undefined ? [] : [hint]),
-    'Meanwhile each instance shows what it holds, and saves ride in cookies where they fit. This is said once;',
-    'the option onEvent tells each time.',
-  ].join(' ');
+  const details = `${reason === null ? '' : ` (${reason})`}${HINTS[code] ?? ''}`;
+  return `${operation}: ${ERRORS[code].meaning}${details} Meanwhile saves ride in cookies, where they fit. ${ONCE}`;
 }
 
 /** Cookies that are merely old or broken are nobody's mistake. */
 function describeRejection({ what, reason }: RejectedEvent): string | null {
-  if (what === 'record') return `a stored session was not believed (${reason}).`;
+  if (what === 'record') return `a stored session was not believed: ${reason}. ${ONCE}`;
   if (reason !== 'unknown_key') return null;
-  return (
-    'a cookie was sealed with another secret and counts as none: its visitor is logged out. All instances need the ' +
-    'same SESSION_SECRET, and while it is changed, both. This is said once; the option onEvent tells each time.'
-  );
+  return `a cookie was sealed with another SESSION_SECRET, which all instances must have; it counts as none. ${ONCE}`;
 }
 
 /** The innermost code of the platform, e.g. ECONNREFUSED; its messages might name a session. */
