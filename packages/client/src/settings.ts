@@ -64,13 +64,11 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
   assertOptions(options);
   const ttl = options.ttl ?? DEFAULTS.ttl;
   const isWorkShared = !isWorkBoundToVisits();
+  const secrets = secretsOf(options.secret ?? environment('SESSION_SECRET'));
   return {
-    secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
+    secrets,
     bridgeUrls: urlsOf(options.bridgeUrl ?? environment('BRIDGE_URL')),
-    bridgeSecret:
-      options.bridgeToken === undefined
-        ? bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET'))
-        : '',
+    bridgeSecret: options.bridgeToken === undefined ? bridgeSecretOf(options.bridgeSecret, secrets) : '',
     bridgeToken: options.bridgeToken ?? null,
     app: appOf(options.app ?? environment('SESSION_APP') ?? DEFAULTS.app),
     ttl,
@@ -104,17 +102,23 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
 function secretsOf(given: string | readonly string[] | undefined): readonly string[] {
   const secrets = listOf(given);
   if (secrets.length === 0) throw new TypeError(`SESSION_SECRET is not set. ${MAKE_A_SECRET}`);
-  for (const secret of secrets) assertLong('Each session secret', secret);
+  for (const secret of secrets) assertLong('secret (SESSION_SECRET)', secret);
   return secrets;
 }
 
-function bridgeSecretOf(secret: string | undefined): string {
+function bridgeSecretOf(given: string | undefined, sessionSecrets: readonly string[]): string {
+  const secret = given ?? environment('BRIDGE_SECRET');
   if (secret === undefined || secret === '') {
     throw new TypeError(
       `BRIDGE_SECRET is not set: it is the one the bridge has for this app. ${MAKE_A_SECRET}`,
     );
   }
-  assertLong('The bridge secret', secret);
+  assertLong('bridgeSecret (BRIDGE_SECRET)', secret);
+  if (sessionSecrets.includes(secret)) {
+    throw new TypeError(
+      `bridgeSecret (BRIDGE_SECRET) must be another than secret (SESSION_SECRET): the bridge, which knows it, could forge sessions. ${MAKE_A_SECRET}`,
+    );
+  }
   return secret;
 }
 
@@ -122,7 +126,7 @@ function assertLong(what: string, secret: string): void {
   const bytes = new TextEncoder().encode(secret).length;
   if (bytes >= SHORTEST_SECRET_BYTES) return;
   throw new TypeError(
-    `${what} needs at least ${SHORTEST_SECRET_BYTES} bytes; one has only ${bytes}. ${MAKE_A_SECRET}`,
+    `${what} must have at least ${SHORTEST_SECRET_BYTES} bytes; one has only ${bytes}. ${MAKE_A_SECRET}`,
   );
 }
 
@@ -140,7 +144,9 @@ function urlsOf(given: string | readonly string[] | undefined): readonly string[
     const isHttp = parsed !== null && (parsed.protocol === 'http:' || parsed.protocol === 'https:');
     // Credentials would end up in error messages of the platform.
     if (!isHttp || parsed.username !== '' || parsed.search !== '' || parsed.hash !== '') {
-      throw new TypeError('A bridge URL is http:// or https:// with host and perhaps a path, nothing else.');
+      throw new TypeError(
+        'bridgeUrl (BRIDGE_URL) must be http:// or https:// with host and perhaps a path, and nothing else.',
+      );
     }
     return parsed.href.replace(/\/+$/, '');
   });
@@ -148,7 +154,9 @@ function urlsOf(given: string | readonly string[] | undefined): readonly string[
 
 function appOf(app: string): string {
   if (APP_NAME.test(app)) return app;
-  throw new TypeError('An app name has 1 to 64 of a-z, 0-9, "_" and "-", and starts with a letter or digit.');
+  throw new TypeError(
+    'app (SESSION_APP) must be 1 to 64 of a-z, 0-9, "_" and "-", and start with a letter or digit.',
+  );
 }
 
 function cookieOf({
