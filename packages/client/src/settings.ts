@@ -107,13 +107,19 @@ function secretsOf(given: string | readonly string[] | undefined): readonly stri
 }
 
 function bridgeSecretOf(given: string | undefined, sessionSecrets: readonly string[]): string {
-  const secret = given ?? environment('BRIDGE_SECRET');
-  if (secret === undefined || secret === '') {
+  // A file's last line break comes along where the environment is made from files.
+  const secret = (given ?? environment('BRIDGE_SECRET') ?? '').trim();
+  if (secret === '') {
     throw new TypeError(
       `BRIDGE_SECRET is not set: it is the one the bridge has for this app. ${MAKE_A_SECRET}`,
     );
   }
   assertLong('bridgeSecret (BRIDGE_SECRET)', secret);
+  if (secret.includes(',')) {
+    throw new TypeError(
+      'bridgeSecret (BRIDGE_SECRET) must be one secret: while it is changed the bridges have two, and an app the new one.',
+    );
+  }
   if (sessionSecrets.includes(secret)) {
     throw new TypeError(
       `bridgeSecret (BRIDGE_SECRET) must be another than secret (SESSION_SECRET): the bridge, which knows it, could forge sessions. ${MAKE_A_SECRET}`,
