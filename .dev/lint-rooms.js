@@ -22,6 +22,7 @@ const ROOMS = {
       'remote',
       'holdings',
       'engine',
+      'console-events',
       'carried',
       'conflict',
     ],

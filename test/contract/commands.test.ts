@@ -131,12 +131,14 @@ test('who has no token, the wrong one, or asks where no bridge is, is told what 
   assert.equal((await runBridgeCommand(['nodes', '--admin-url', url], env)).code, 0);
   const wrong = await runBridgeCommand(['nodes', '--admin-url', url], { ADMIN_TOKEN: 'another token' });
   assert.equal(wrong.code, 1);
+  assert.match(wrong.stderr, /^ADMIN_TOKEN: /);
   assert.ok(!wrong.stderr.includes('another token'));
   const nowhere = await runBridgeCommand(['nodes', '--admin-url', 'http://127.0.0.1:1'], { ADMIN_TOKEN });
   assert.equal(nowhere.code, 1);
   assert.match(nowhere.stderr, /No bridge answers/);
   const data = await runBridgeCommand(['nodes', '--admin-url', bridge.url], { ADMIN_TOKEN });
   assert.equal(data.code, 1);
+  assert.match(data.stderr, /--admin-url/);
 });
 
 test('help, version and the checks of serve need no bridge', async () => {
@@ -203,6 +205,7 @@ test('what is no command, or has the wrong arguments, is refused by its name', (
     'inspect',
     'nodes --jsn',
     'nodes --admin-url x',
+    'nodes --admin-url localhost:4781',
   ];
   for (const line of wrong) assert.equal(parseCommand(line.split(' ')).kind, 'wrong', line);
   assert.deepEqual(parseCommand([]), { kind: 'serve', args: [], isJson: false });

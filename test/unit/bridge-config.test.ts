@@ -206,6 +206,8 @@ test('what is wrong with an app is told with its place, and never its secret', (
       e: { secrets: [SECRET], secret },
       f: 7,
       g: { secrets: [SECRET], maxInFlight: 0 },
+      h: { secrets: [`${SECRET},${SECRET}`] },
+      i: { secrets: [`${SECRET}\n`] },
     }),
   );
   assert.ok(!parsed.ok);
@@ -219,6 +221,8 @@ test('what is wrong with an app is told with its place, and never its secret', (
     '"e"',
     '"f"',
     '"g".maxInFlight',
+    '"h".secrets[0]',
+    '"i".secrets[0]',
   ]);
   assert.ok(!parsed.problems.join().includes(secret));
   for (const text of ['', '[]', 'null', '{}', '{"a"']) assert.ok(!parseAppsFile(text).ok, text);

@@ -350,4 +350,5 @@ test('a session without headers to write to is read-only, and says so', async ()
   for (const write of [() => session.save(), () => session.destroy(), () => session.regenerate()]) {
     await assert.rejects(write(), hasCode('read_only'));
   }
+  await assert.rejects(session.save(), /headers.*withSession\(\)/s);
 });

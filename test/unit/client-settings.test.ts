@@ -46,7 +46,13 @@ const REFUSED: readonly (readonly [given: object, ...words: string[]])[] = [
   [{ secret: [SECRET, 5] }, 'secret', 'list'],
   [{ bridgeUrl: new URL('http://bridge.test') }, 'bridgeUrl', 'text'],
   [{ bridgeSecret: ['hush'.repeat(10)] }, 'bridgeSecret', 'text'],
+  [{ secret: 'hush' }, 'secret', 'SESSION_SECRET', '32 bytes'],
+  [{ bridgeUrl: 'localhost:4780' }, 'bridgeUrl', 'BRIDGE_URL', 'http://'],
+  [{ bridgeSecret: 'hush' }, 'bridgeSecret', 'BRIDGE_SECRET', '32 bytes'],
+  [{ bridgeSecret: `${BRIDGE_SECRET},${SECRET}` }, 'bridgeSecret', 'one secret'],
+  [{ bridgeSecret: SECRET }, 'bridgeSecret', 'another', 'SESSION_SECRET'],
   [{ app: 5 }, 'app', 'text'],
+  [{ app: 'My shop' }, 'app', 'SESSION_APP', 'a-z'],
   [{ ttl: '5' }, 'ttl', 'whole number'],
   [{ touchAfter: '5' }, 'touchAfter', 'seconds'],
   [{ maxStale: '5' }, 'maxStale', 'seconds'],
@@ -92,6 +98,10 @@ for (const [given, ...words] of REFUSED) {
     assert.throws(make({ ...GOOD, ...given }), names(...words));
   });
 }
+
+test('a bridge secret that comes with the line break of its file is the same one', () => {
+  assert.equal(resolveOptions({ ...GOOD, bridgeSecret: `${BRIDGE_SECRET}\n` }).bridgeSecret, BRIDGE_SECRET);
+});
 
 test('options that are no object are refused', () => {
   for (const given of [null, 'x', [], 5]) assert.throws(make(given), names('options'));

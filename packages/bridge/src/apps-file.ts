@@ -36,6 +36,10 @@ const secret = z
   .string({ error: 'must be a text' })
   .refine((text) => Buffer.byteLength(text) >= SHORTEST_SECRET, {
     error: `must have at least ${SHORTEST_SECRET} bytes. Make one with "openssl rand -base64 32"`,
+  })
+  // Clients take their secret from the environment, where commas and line breaks separate.
+  .refine((text) => !text.includes(',') && text.trim() === text, {
+    error: 'must have no comma, and no space around it',
   });
 const coordinate = z
   .string({ error: 'is missing' })

@@ -54,7 +54,7 @@ function parseRemote(name: RemoteName, rest: readonly string[]): Command {
   const command = readCommand(name, positionals, values);
   if (typeof command === 'string') return wrong(command);
   const adminUrl = values['admin-url'] ?? DEFAULT_ADMIN_URL;
-  if (!URL.canParse(adminUrl)) return wrong('--admin-url: is no URL');
+  if (!isHttpUrl(adminUrl)) return wrong(`--admin-url: must be a URL like ${DEFAULT_ADMIN_URL}`);
   return { kind: 'remote', command, adminUrl, isJson: values.json };
 }
 
@@ -74,4 +74,8 @@ function readCommand(
 
 function wrong(problem: string): Command {
   return { kind: 'wrong', problem };
+}
+
+function isHttpUrl(text: string): boolean {
+  return URL.canParse(text) && /^https?:$/.test(new URL(text).protocol);
 }

@@ -48,7 +48,7 @@ const routeAnswer = z.object({
   because: z.array(z.string()),
 });
 const errorAnswer = z.object({
-  error: z.object({ message: z.string() }),
+  error: z.object({ code: z.string(), message: z.string() }),
   shouldRead: z.array(z.string()).optional(),
 });
 
@@ -129,6 +129,8 @@ function tellError(answer: unknown, status: number): string {
   if (!parsed.success)
     return `The bridge answered with status ${status}. Is --admin-url its operator listener?`;
   const { error, shouldRead } = parsed.data;
+  if (error.code === 'unauthorized') return 'ADMIN_TOKEN: is not the one that the bridge was started with';
+  if (error.code === 'no_route') return 'There is no such path. Is --admin-url its operator listener?';
   if (shouldRead === undefined) return error.message;
   return [error.message, 'It should read:', ...shouldRead.map((line) => `  ${line}`)].join('\n');
 }

@@ -49,7 +49,8 @@ export class Browser {
   /** @throws SessionError `read_only` or `cookies_sent`. */
   assertWritable(): void {
     const reason = this.#jar.whyReadOnly?.() ?? null;
-    if (reason !== null) throw new SessionError(reason);
+    if (reason === null) return;
+    throw new SessionError(reason, reason === 'read_only' ? this.#jar.readOnlyAdvice : undefined);
   }
 
   /** The newest hint that came with this seal. */

@@ -57,7 +57,7 @@ export class Committer<T extends object> {
   }
 
   /**
-   * The fields under an id that nobody knows; the old one is ended.
+   * The fields under an id that nobody knows; the old one, if there is one, is ended.
    * @throws SessionUnavailableError nothing has changed, or the new session is stored and the old one is not
    *   yet known to be ended.
    */
@@ -65,6 +65,11 @@ export class Committer<T extends object> {
     const standing = this.#standing;
     const { engine, saver } = this.#parts;
     const { identity: old, index } = standing;
+    if (old === null) {
+      // There is no id to end: this is a first save, which the browser may carry.
+      await this.commit(async () => fields, { mayCarry: true });
+      return standing.writeDueCookies(engine, this.#browser);
+    }
     const identity = await newIdentity(engine);
     const saved = await saver.save({
       id: identity.id,
@@ -79,7 +84,6 @@ export class Committer<T extends object> {
     standing.isSealNew = true;
     standing.setHeld(saved.held);
     await standing.writeDueCookies(engine, this.#browser);
-    if (old === null) return;
     engine.memory.cache.markGone(old.id);
     await engine.remote.destroy({ id: old.id, index });
   }

@@ -27,6 +27,8 @@ export interface CookieJar {
   write(cookies: readonly SessionCookie[]): void;
   /** Why they cannot be set right now; without it, or with null, they can. */
   whyReadOnly?(): ReadOnlyReason | null;
+  /** What to do about `read_only`, for the error's message. */
+  readonly readOnlyAdvice?: string;
   /** Whether this is a request of plain http to localhost, where Secure cookies may not work. */
   isPlainLocalhost?(): boolean;
 }

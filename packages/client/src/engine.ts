@@ -1,4 +1,5 @@
 /** What one manager's parts share: its options, its memory and its way to the bridges. */
+import { warnOnConsole } from './console-events.ts';
 import type { OnEvent } from './events.ts';
 import { instanceMemory, type InstanceMemory } from './memory.ts';
 import type { Clock, Sealer } from './ports.ts';
@@ -26,9 +27,14 @@ export interface Engine<T extends object> {
 /** Starts nothing: no timer, no request, no key before the first session is asked for. */
 export function createEngine<T extends object>(options: ResolvedOptions<T>): Engine<T> {
   const { app, bridgeUrls, bridgeSecret, secrets, clock, holder } = options;
-  const emit = guarded(options.onEvent);
   const identity = JSON.stringify([app, bridgeUrls, bridgeSecret, secrets, options.codec.name]);
   const memory = instanceMemory(holder, identity, { limits: options.cache, clock });
+  const warnOnce = (topic: string, text: string): void => {
+    if (memory.said.has(topic)) return;
+    memory.said.add(topic);
+    console.warn(`memsession: ${text}`);
+  };
+  const emit = guarded(options.onEvent ?? warnOnConsole(warnOnce));
   const remote = new RemoteSessions({
     transport: new Transport({
       ...options,
@@ -52,11 +58,7 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
     remote,
     sealer: options.sealer ?? createSealer(secrets),
     emit,
-    warnOnce: (topic, text) => {
-      if (memory.said.has(topic)) return;
-      memory.said.add(topic);
-      console.warn(`memsession: ${text}`);
-    },
+    warnOnce,
     nowSeconds: () => Math.floor(clock.now() / 1000),
   };
 }

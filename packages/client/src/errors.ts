@@ -35,4 +35,6 @@ export class SessionError extends Error {
  */
 export class SessionUnavailableError extends SessionError {
   override readonly name: string = 'SessionUnavailableError';
+  /** All that Next.js lets `error.tsx` know of an error in production. */
+  readonly digest: string = 'session_unavailable';
 }

@@ -84,4 +84,5 @@ export type SessionEvent =
   | UnavailableEvent
   | RejectedEvent;
 
+/** Where there is none, the console is told the first trouble of each kind. */
 export type OnEvent = (event: SessionEvent) => void;

@@ -9,6 +9,8 @@ import {
 
 /** Reads a request's cookies; writes to the headers of the answer, once there are any. */
 export class RequestJar implements CookieJar {
+  readonly readOnlyAdvice: string =
+    'Give getSession() the headers of the answer, { headers }, or wrap the handler in withSession().';
   readonly #request: Request;
   readonly #header: string | null;
   #headers: Headers | null;

@@ -45,7 +45,8 @@ export interface ResolvedOptions<T extends object> {
   /** Whether a read that one visit has sent may be awaited by another. */
   readonly isWorkShared: boolean;
   readonly maxRecordBytes: number;
-  readonly onEvent: OnEvent;
+  /** Null where nobody listens. */
+  readonly onEvent: OnEvent | null;
   readonly waitUntil: WaitUntil | null;
   readonly fetch: Fetch;
   readonly clock: Clock;
@@ -63,13 +64,11 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
   assertOptions(options);
   const ttl = options.ttl ?? DEFAULTS.ttl;
   const isWorkShared = !isWorkBoundToVisits();
+  const secrets = secretsOf(options.secret ?? environment('SESSION_SECRET'));
   return {
-    secrets: secretsOf(options.secret ?? environment('SESSION_SECRET')),
+    secrets,
     bridgeUrls: urlsOf(options.bridgeUrl ?? environment('BRIDGE_URL')),
-    bridgeSecret:
-      options.bridgeToken === undefined
-        ? bridgeSecretOf(options.bridgeSecret ?? environment('BRIDGE_SECRET'))
-        : '',
+    bridgeSecret: options.bridgeToken === undefined ? bridgeSecretOf(options.bridgeSecret, secrets) : '',
     bridgeToken: options.bridgeToken ?? null,
     app: appOf(options.app ?? environment('SESSION_APP') ?? DEFAULTS.app),
     ttl,
@@ -88,7 +87,7 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
     maxInFlight: isWorkShared ? (options.maxInFlight ?? DEFAULTS.maxInFlight) : Infinity,
     isWorkShared,
     maxRecordBytes: options.maxRecordBytes ?? DEFAULTS.maxRecordBytes,
-    onEvent: options.onEvent ?? (() => undefined),
+    onEvent: options.onEvent ?? null,
     waitUntil: options.waitUntil ?? null,
     // Looked up at each call: frameworks replace the global one while they start.
     fetch: options.fetch ?? ((url, init) => fetch(url, init)),
@@ -103,17 +102,29 @@ export function resolveOptions<T extends object>(options: SessionOptions<T>): Re
 function secretsOf(given: string | readonly string[] | undefined): readonly string[] {
   const secrets = listOf(given);
   if (secrets.length === 0) throw new TypeError(`SESSION_SECRET is not set. ${MAKE_A_SECRET}`);
-  for (const secret of secrets) assertLong('Each session secret', secret);
+  for (const secret of secrets) assertLong('secret (SESSION_SECRET)', secret);
   return secrets;
 }
 
-function bridgeSecretOf(secret: string | undefined): string {
-  if (secret === undefined || secret === '') {
+function bridgeSecretOf(given: string | undefined, sessionSecrets: readonly string[]): string {
+  // A file's last line break comes along where the environment is made from files.
+  const secret = (given ?? environment('BRIDGE_SECRET') ?? '').trim();
+  if (secret === '') {
     throw new TypeError(
       `BRIDGE_SECRET is not set: it is the one the bridge has for this app. ${MAKE_A_SECRET}`,
     );
   }
-  assertLong('The bridge secret', secret);
+  assertLong('bridgeSecret (BRIDGE_SECRET)', secret);
+  if (secret.includes(',')) {
+    throw new TypeError(
+      'bridgeSecret (BRIDGE_SECRET) must be one secret: while it is changed the bridges have two, and an app the new one.',
+    );
+  }
+  if (sessionSecrets.includes(secret)) {
+    throw new TypeError(
+      `bridgeSecret (BRIDGE_SECRET) must be another than secret (SESSION_SECRET): the bridge, which knows it, could forge sessions. ${MAKE_A_SECRET}`,
+    );
+  }
   return secret;
 }
 
@@ -121,7 +132,7 @@ function assertLong(what: string, secret: string): void {
   const bytes = new TextEncoder().encode(secret).length;
   if (bytes >= SHORTEST_SECRET_BYTES) return;
   throw new TypeError(
-    `${what} needs at least ${SHORTEST_SECRET_BYTES} bytes; one has only ${bytes}. ${MAKE_A_SECRET}`,
+    `${what} must have at least ${SHORTEST_SECRET_BYTES} bytes; one has only ${bytes}. ${MAKE_A_SECRET}`,
   );
 }
 
@@ -139,7 +150,9 @@ function urlsOf(given: string | readonly string[] | undefined): readonly string[
     const isHttp = parsed !== null && (parsed.protocol === 'http:' || parsed.protocol === 'https:');
     // Credentials would end up in error messages of the platform.
     if (!isHttp || parsed.username !== '' || parsed.search !== '' || parsed.hash !== '') {
-      throw new TypeError('A bridge URL is http:// or https:// with host and perhaps a path, nothing else.');
+      throw new TypeError(
+        'bridgeUrl (BRIDGE_URL) must be http:// or https:// with host and perhaps a path, and nothing else.',
+      );
     }
     return parsed.href.replace(/\/+$/, '');
   });
@@ -147,7 +160,9 @@ function urlsOf(given: string | readonly string[] | undefined): readonly string[
 
 function appOf(app: string): string {
   if (APP_NAME.test(app)) return app;
-  throw new TypeError('An app name has 1 to 64 of a-z, 0-9, "_" and "-", and starts with a letter or digit.');
+  throw new TypeError(
+    'app (SESSION_APP) must be 1 to 64 of a-z, 0-9, "_" and "-", and start with a letter or digit.',
+  );
 }
 
 function cookieOf({
