@@ -209,8 +209,8 @@ test('even with a good token a path leads somewhere in one spelling only', async
 });
 
 test('a stolen token of one app reaches nothing of another', async () => {
-  const shop = 'the secret of the shop, at least 32 bytes';
-  const blog = 'the secret of the blog, at least 32 bytes';
+  const shop = 'the secret of the shop of at least 32 bytes';
+  const blog = 'the secret of the blog of at least 32 bytes';
   await using bridge = await start({
     apps: new Map([
       ['shop', { secrets: [shop] }],
@@ -235,7 +235,7 @@ test('a stolen token of one app reaches nothing of another', async () => {
 });
 
 test('an app whose name reads as a number is reached with its own secret only', async () => {
-  const own = 'the secret of app 42, at least 32 bytes';
+  const own = 'the secret of app 42 of at least 32 bytes';
   await using bridge = await start({
     apps: new Map([
       ['42', { secrets: [own] }],
@@ -255,8 +255,8 @@ test('an app whose name reads as a number is reached with its own secret only', 
 
 test('a secret that is taken out of the file is worth nothing as soon as the file is read', async () => {
   const path = join(folder, 'apps');
-  const old = 'the old secret of the shop, over 32 bytes';
-  const next = 'the new secret of the shop, over 32 bytes';
+  const old = 'the old secret of the shop with over 32 bytes';
+  const next = 'the new secret of the shop with over 32 bytes';
   await writeFile(path, JSON.stringify({ shop: { secrets: [old] } }));
   await using bridge = await start({
     appsFile: path,

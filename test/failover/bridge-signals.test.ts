@@ -69,7 +69,7 @@ for (const workers of [1, 2]) {
   test(`SIGHUP puts new nodes and new secrets in force at once, with WORKERS=${workers}`, async () => {
     const nodesFile = join(folder, `nodes-${workers}`);
     const appsFile = join(folder, `apps-${workers}`);
-    const next = 'the next secret of the shop, over 32 bytes';
+    const next = 'the next secret of the shop with over 32 bytes';
     const [a, b, c] = nodes.map(({ port }) => `127.0.0.1:${port}`);
     await writeFile(nodesFile, `${a}\n${b}\n`);
     await writeFile(appsFile, JSON.stringify({ shop: { secrets: [BRIDGE_SECRET] } }));

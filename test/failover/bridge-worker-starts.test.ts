@@ -42,7 +42,7 @@ const isDone = ({ log }: BridgeProcess): boolean =>
 
 test('a worker that begins while a secret is taken out does not go on with it', async () => {
   const appsFile = join(folder, 'apps.json');
-  const next = 'the next secret of the shop, over 32 bytes';
+  const next = 'the next secret of the shop with over 32 bytes';
   await writeFile(appsFile, JSON.stringify({ shop: { secrets: [BRIDGE_SECRET] } }));
   await using bridge = await start({ BRIDGE_SECRET: '', APPS_FILE: appsFile });
   await writeFile(appsFile, JSON.stringify({ shop: { secrets: [next] } }));

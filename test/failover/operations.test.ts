@@ -152,7 +152,7 @@ test('nodes are added, drained, removed and moved by the commands of the page, a
 test('the bridge secret is replaced in the three steps of the page, without a refused visitor', async () => {
   using folder = makeFolder('secrets');
   const file = join(folder.path, 'apps.json');
-  const next = 'the next bridge secret, of at least 32 bytes';
+  const next = 'the next bridge secret of at least 32 bytes';
   const write = (secrets: readonly string[]): void =>
     writeFileSync(file, JSON.stringify({ '*': { secrets } }));
   write([BRIDGE_SECRET]);
