@@ -83,7 +83,7 @@ function countFirst(indexes: readonly number[]): Map<number, number> {
   return counts;
 }
 
-test('five nodes may be appended at once: what was among the first three of a session stays in its window', () => {
+test('five nodes may be appended before sessions are used again: what was among the first three of a session stays in its window', () => {
   const before = [0, 1, 2, 3, 4, 5];
   for (const id of IDS.slice(0, 10_000)) {
     const window = rank(id, [...before, 6, 7, 8, 9, 10]);

@@ -67,3 +67,26 @@ test('a file that is wrong or gone leaves the last good state, and says so until
   await pass(watching.clock, 5_000);
   assert.ok(!watching.taken.includes('third'), 'it is not read after it was stopped');
 });
+
+test('of two looks at the file the later one counts, whichever is read first', async () => {
+  const answers: ((text: string) => void)[] = [];
+  const taken: string[] = [];
+  const file = new WatchedFile({
+    what: 'list',
+    path: '/some/where',
+    clock: new FakeClock(),
+    readFile: () => new Promise((resolve) => answers.push(resolve)),
+    take: (text) => {
+      taken.push(text);
+      return [];
+    },
+    log: pino({ level: 'silent' }),
+  });
+  const looks = [file.reload(), file.reload()];
+  answers[1]?.('with the secret taken out');
+  await setImmediate();
+  answers[0]?.('with the secret');
+  await Promise.all(looks);
+  assert.deepEqual(taken, ['with the secret taken out']);
+  file.stop();
+});

@@ -21,6 +21,9 @@ export class WatchedFile {
   readonly #options: WatchedFileOptions;
   #lastText: string | null = null;
   #problems: readonly string[] = [];
+  #looks = 0;
+  /** The last look that counted. */
+  #lastLook = 0;
   #isStopped = false;
   #cancel: () => void = () => {};
 
@@ -46,11 +49,14 @@ export class WatchedFile {
   /** Reads the file now. */
   async reload(): Promise<void> {
     const { path, readFile, take, log, what } = this.#options;
-    const text = await readFile(path).catch((error: unknown) => {
-      this.#report([`it cannot be read: ${error instanceof Error ? error.message : 'unknown error'}`]);
-      return null;
-    });
-    if (text === null || this.#isStopped) return;
+    const look = (this.#looks += 1);
+    const text = await readFile(path).catch((error: unknown) =>
+      error instanceof Error ? error : new Error('unknown error'),
+    );
+    // One that began later, on SIGHUP, has seen what is newer.
+    if (look < this.#lastLook || this.#isStopped) return;
+    this.#lastLook = look;
+    if (text instanceof Error) return this.#report([`it cannot be read: ${text.message}`]);
     if (text === this.#lastText && this.#problems.length === 0) return;
     const isFirst = this.#lastText === null;
     this.#lastText = text;
