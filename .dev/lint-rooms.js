@@ -29,6 +29,7 @@ const ROOMS = {
       'transport',
       'bridge',
       'batch',
+      'deferred',
       'breaker',
       'token',
       'wire',
