@@ -364,6 +364,44 @@ test('of wrapped handlers within each other the outer one saves', async () => {
   assert.deepEqual(await site.read(), { userId: '42', views: 1 });
 });
 
+test('wrapped functions that one action calls, one after the other or at once, save all that they change', async () => {
+  const site = new Site();
+  const { getSession, withSession } = site.next.sessions;
+  const logIn = withSession(async () => void ((await getSession()).userId = '42'));
+  const count = withSession(async () => {
+    const session = await getSession();
+    await new Promise(setImmediate);
+    session.views = (session.views ?? 0) + 1;
+  });
+  await site.visit('action', async () => {
+    await logIn();
+    await count();
+  });
+  assert.deepEqual(await site.read(), { userId: '42', views: 1 });
+  const fill = withSession(async () => void ((await getSession()).cart = ['apple']));
+  await site.visit('action', () => Promise.all([fill(), count()]));
+  assert.deepEqual(await site.read(site.another()), { userId: '42', views: 2, cart: ['apple'] });
+});
+
+test('a write that a second wrapped function hands over is armed with it', async () => {
+  const site = new Site({ backup: 'after' });
+  await site.logIn();
+  const { getSession, withSession } = site.next.sessions;
+  const count = withSession(async () => {
+    const session = await getSession();
+    session.views = (session.views ?? 0) + 1;
+  });
+  await site.visit('action', async () => {
+    await count();
+    // Its write is done before the next one begins, which otherwise would be awaited.
+    await site.next.afterwards[0]?.();
+    await count();
+  });
+  assert.equal(site.next.afterwards.length, 2);
+  await site.next.afterwards[1]?.();
+  assert.deepEqual(await site.read(site.another()), { userId: '42', views: 2 });
+});
+
 test('a wrapped function that a server component calls saves nothing', async () => {
   const site = new Site();
   await site.logIn();

@@ -1,7 +1,7 @@
 /** withSession(): the session is saved when the handler or action is done, also when it redirects. */
 import type { SessionManager } from './manager.ts';
 import { isRedirect, type CookieStore, type NextPlatform } from './next-platform.ts';
-import type { Visits } from './next-visits.ts';
+import type { StoreVisit, Visits } from './next-visits.ts';
 
 export interface WrapOptions<T extends object> {
   readonly visits: Visits<T>;
@@ -37,19 +37,40 @@ async function runWithStore<T extends object, R>(
 ): Promise<R> {
   const { after } = platform;
   const entered = await visits.enter(store);
-  // Within another wrapped handler, that one saves.
-  if (entered.isWrapped || entered.jar.isReadOnly) return run();
-  entered.isWrapped = true;
+  if (entered.jar.isReadOnly) return run();
+  entered.jar.open();
   try {
-    const result = await commitAfter(run, () => entered.visit.commit());
+    const result = await commitAfter(
+      () => runCounted(entered, run),
+      () => commitLast(entered),
+    );
     // The same answer, with one header more.
     return entered.jar.hasWritten && result instanceof Response ? (withoutCaching(result) as R) : result;
   } finally {
-    entered.jar.close();
-    const { background } = entered;
-    // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
-    if (background.length > 0) after?.(() => Promise.allSettled(background));
+    if (entered.running === 0) {
+      entered.jar.close();
+      const background = entered.background.splice(0);
+      // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
+      if (background.length > 0) after?.(() => Promise.allSettled(background));
+    }
   }
+}
+
+async function runCounted<T extends object, R>(
+  entered: StoreVisit<T>,
+  run: () => R | Promise<R>,
+): Promise<R> {
+  entered.running += 1;
+  try {
+    return await run();
+  } finally {
+    entered.running -= 1;
+  }
+}
+
+/** Of wrapped functions within each other the outer one is done last, and saves; of others that run at once, any. */
+async function commitLast<T extends object>({ running, visit }: StoreVisit<T>): Promise<void> {
+  if (running === 0) await visit.commit();
 }
 
 /** What the handler throws is passed on, and nothing is saved then; but a redirect is no failure. */
