@@ -78,8 +78,43 @@ export function decodeData(data: string, codec: DataCodec): Record<string, unkno
   );
 }
 
+/**
+ * Puts into a live object that held the fields `mine` when it was read what is different in `now`. Everything else in
+ * it stays as it is, and so does what the app has changed meanwhile: its next save stores that.
+ */
+export function showFields(
+  object: object,
+  { mine, now }: { readonly mine: Fields; readonly now: Fields },
+  codec: DataCodec,
+): void {
+  const { set, deleted } = diffFields(mine, now);
+  for (const [key, text] of set) {
+    if (holdsField(object, [key, mine.get(key)], codec))
+      Reflect.set(object, key, decodeField(key, text, codec));
+  }
+  for (const key of deleted) {
+    if (holdsField(object, [key, mine.get(key)], codec)) Reflect.deleteProperty(object, key);
+  }
+}
+
+/** Whether a live object has the field with just this text; without a text, whether it has no such field. */
+function holdsField(
+  object: object,
+  [key, text]: readonly [string, string | undefined],
+  codec: DataCodec,
+): boolean {
+  const value: unknown = Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined;
+  if (value === undefined) return text === undefined;
+  try {
+    return encodeField(key, value, codec) === text;
+  } catch {
+    // It cannot have been saved like this, so the app has changed it.
+    return false;
+  }
+}
+
 /** One field's value. */
-export function decodeField(key: string, text: string, codec: DataCodec): unknown {
+function decodeField(key: string, text: string, codec: DataCodec): unknown {
   // Field texts are made by JSON.stringify.
   return decodeWith(codec, key, JSON.parse(text) as JsonValue);
 }

@@ -6,12 +6,12 @@ import { SessionError, SessionUnavailableError } from './errors.ts';
 import {
   applyChanges,
   decodeData,
-  decodeField,
   diffFields,
   fieldsOf,
   isUnchanged,
   joinFields,
   readFields,
+  showFields,
   type Fields,
 } from './fields.ts';
 import type { Parts } from './parts.ts';
@@ -192,7 +192,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
       if (error instanceof SessionError && error.code === 'session_destroyed') this.#end();
       throw error;
     }
-    this.#show(mine);
+    this.#show({ mine, now: fieldsOf(this.#use.standing.record) });
     if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
   }
 
@@ -200,7 +200,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   async #load({ keepsChanges }: { readonly keepsChanges: boolean }): Promise<void> {
     this.#assertOpen();
     const { standing } = this.#use;
-    const unsaved = keepsChanges ? diffFields(fieldsOf(standing.record), this.#read()) : null;
+    const mine = keepsChanges ? this.#read() : null;
+    const before = fieldsOf(standing.record);
     const outage = await this.#committer.bringHome();
     if (outage !== null) throw outage;
     if (standing.identity !== null && standing.held !== null) {
@@ -213,18 +214,13 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
       else standing.setHeld(loaded.held, loaded.source);
     }
     const stored = fieldsOf(standing.record);
-    const fields = unsaved === null ? stored : applyChanges(stored, unsaved);
-    replaceData(this.session, decodeData(joinFields(fields), this.#parts.engine.options.codec));
+    if (mine !== null) this.#show({ mine, now: applyChanges(stored, diffFields(before, mine)) });
+    else replaceData(this.session, decodeData(joinFields(stored), this.#parts.engine.options.codec));
     await this.writeDueCookies();
   }
 
-  /** Fields that others changed enter the session object; everything else in it stays as it is. */
-  #show(mine: Fields): void {
-    const { set, deleted } = diffFields(mine, fieldsOf(this.#use.standing.record));
-    // Own enumerable properties of the session are exactly its data.
-    const data = this.session as Record<string, unknown>;
-    for (const [key, text] of set) data[key] = decodeField(key, text, this.#parts.engine.options.codec);
-    for (const key of deleted) delete data[key];
+  #show(fields: { readonly mine: Fields; readonly now: Fields }): void {
+    showFields(this.session, fields, this.#parts.engine.options.codec);
   }
 
   #read(): Fields {
