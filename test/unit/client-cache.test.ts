@@ -273,6 +273,35 @@ test('a steady clock follows its clock, and never back', () => {
   assert.equal(steady.now() - start, 1_600);
 });
 
+test('a steady clock runs no faster for who looks often, whatever parts of a millisecond its clocks show', () => {
+  let micros = 0;
+  const steady = new SteadyClock({
+    now: () => 1_000_000 + Math.floor(micros / 1000),
+    elapsed: () => micros / 1000,
+    after: () => () => undefined,
+  });
+  const start = steady.now();
+  for (; micros < 1_000_000; micros += 70) steady.now();
+  assert.ok(Math.abs(steady.now() - start - 1_000) < 2);
+});
+
+test('a steady clock counts suspensions that its elapsed time leaves out, also the short ones', () => {
+  let elapsed = 0;
+  let suspended = 0;
+  const steady = new SteadyClock({
+    now: () => elapsed + suspended,
+    elapsed: () => elapsed,
+    after: () => () => undefined,
+  });
+  const start = steady.now();
+  for (let i = 0; i < 100; i += 1) {
+    elapsed += 1;
+    suspended += 30;
+    steady.now();
+  }
+  assert.ok(3_100 - (steady.now() - start) <= 100);
+});
+
 test('a steady clock counts the time that passes while its clock is set back', () => {
   const clock = {
     at: 1_000,
