@@ -279,6 +279,34 @@ test('a stream whose session cannot be saved ends in an error, and its source is
   assert.deepEqual(await Promise.all(piped), [true]);
 });
 
+test('an error report that fails itself, at once or later, harms nobody, and loses no error', async (t) => {
+  const told = t.mock.method(console, 'error', () => undefined);
+  const stage = new NodeStage();
+  const fail = (message: string): never => {
+    throw new Error(message);
+  };
+  // As JavaScript gives it: a promise where nothing is awaited.
+  const failLater = (): unknown => Promise.reject(new Error('no log either'));
+  const defects: (() => unknown)[] = [() => fail('no log'), failLater];
+  for (const onError of defects) {
+    await using app = await listen(
+      behind(stage.instance({ onError }), (request, response) => {
+        request.session['when'] = new Date();
+        response.end('stored');
+      }),
+    );
+    assert.equal((await ask(new TestBrowser(), app.url)).status, 500);
+  }
+  // Whatever nobody has caught is heard of within a turn.
+  await new Promise(setImmediate);
+  assert.deepEqual(
+    told.mock.calls.map(({ arguments: [, error] }) =>
+      error instanceof SessionError ? error.code : error instanceof Error && error.message,
+    ),
+    ['data_not_serializable', 'no log', 'data_not_serializable', 'no log either'],
+  );
+});
+
 test('data that cannot be stored becomes a plain 500', async () => {
   const stage = new NodeStage();
   await using app = await listen(
