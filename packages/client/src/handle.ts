@@ -38,6 +38,16 @@ interface Mine {
   readonly fields: Fields;
 }
 
+/**
+ * How a save goes with the answer: its cookies can be set, or they could have been and the answer has left (`late`), or
+ * nobody waits for it.
+ */
+type Way = 'open' | 'late' | 'background';
+
+const LATE =
+  'a session was saved after its answer had begun. It is stored, but the cookie still names the version before: other ' +
+  'instances may show that one for as long as maxStale.';
+
 /** A save with all its rounds takes less than so many deadlines. */
 const DEADLINES = 4;
 
@@ -78,9 +88,9 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     const { held, carrying } = standing;
     const mayLeave = held !== null && carrying === null && this.#queued === 0;
     if (backup === 'await' || waitUntil === null || !mayLeave) {
-      return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
+      return this.#enqueue(() => this.#save(mine, this.#isLate ? 'late' : 'open'));
     }
-    const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
+    const work = this.#enqueue(() => this.#save(mine, 'background')).catch((cause: unknown) => {
       const code = cause instanceof SessionError ? cause.code : 'internal';
       this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
     });
@@ -91,8 +101,8 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
     return this.#enqueue(async () => {
       this.#assertOpen();
-      const isBackground = this.#mustDoWithoutCookies();
-      if (!isBackground) this.#use.browser.assertWritable();
+      const way = this.#isLate ? 'late' : 'open';
+      if (way === 'open') this.#use.browser.assertWritable();
       const mine = this.#read();
       const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
       const results: R[] = [];
@@ -103,7 +113,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         results.push(await this.#callAlone(() => change(data)));
         return readFields(data, codec, RESERVED_KEYS);
       };
-      await this.#commit(draft, mine, { isBackground });
+      await this.#commit(draft, mine, way);
       // The draft has run once at least, and its last run is what was stored.
       return results.at(-1) as R;
     });
@@ -156,44 +166,39 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     await standing.writeDueCookies(this.#parts.engine, browser);
   }
 
-  /** When the answer has left, a session that the browser can name is stored all the same. */
-  #mustDoWithoutCookies(): boolean {
+  /** Whether the answer has left, and the browser can name the session, which is stored all the same. */
+  get #isLate(): boolean {
     const { standing, browser } = this.#use;
-    const isKnown = standing.held !== null && !standing.isSealNew && standing.carrying === null;
-    if (!isKnown || !browser.isTooLate) return false;
-    this.#parts.engine.warnOnce(
-      'late',
-      'a session was saved after its answer had begun. It is stored, but the cookie still names the version ' +
-        'before: other instances may show that one for as long as maxStale.',
-    );
-    return true;
+    return standing.held !== null && !standing.isSealNew && standing.carrying === null && browser.isTooLate;
   }
 
-  async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
+  async #save({ origin, fields }: Mine, way: Way): Promise<void> {
     const changes = diffFields(fieldsOf(origin), fields);
     // Also after the session has ended: who has changed nothing need not hear of it.
-    if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
+    if (isUnchanged(changes)) return way === 'open' ? this.writeDueCookies() : undefined;
     this.#assertOpen();
-    if (!isBackground) this.#use.browser.assertWritable();
+    if (way === 'open') this.#use.browser.assertWritable();
     const { onConflict: policy, codec } = this.#parts.engine.options;
     const draft: Draft = async (base, isConflict) => {
       if (base === origin) return fields;
       if (base === null || !isConflict) return applyChanges(fieldsOf(base), changes);
       return resolveConflict({ base: origin, mine: fields, policy, codec }, base);
     };
-    await this.#commit(draft, fields, { isBackground });
+    await this.#commit(draft, fields, way);
   }
 
   /** Stores the draft, shows the result in the session object and in the cookies. */
-  async #commit(draft: Draft, mine: Fields, { isBackground = false } = {}): Promise<void> {
+  async #commit(draft: Draft, mine: Fields, way: Way): Promise<void> {
+    const before = this.#use.standing.record;
     try {
-      await this.#committer.commit(draft, { mayCarry: !isBackground });
+      await this.#committer.commit(draft, { mayCarry: way === 'open' });
     } catch (error) {
       if (error instanceof SessionError && error.code === 'session_destroyed') this.#end();
       throw error;
     }
     this.#show({ mine, now: fieldsOf(this.#use.standing.record) });
-    if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
+    if (way === 'open') await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
+    if (way === 'late' && this.#use.standing.record !== before) this.#parts.engine.warnOnce('late', LATE);
   }
 
   /** Reads the session again, confirmed. */
