@@ -35,7 +35,6 @@ async function runWithStore<T extends object, R>(
   run: () => R | Promise<R>,
   { visits, platform }: WrapOptions<T>,
 ): Promise<R> {
-  const { after } = platform;
   const entered = await visits.enter(store);
   if (entered.jar.isReadOnly) return run();
   entered.jar.open();
@@ -44,16 +43,23 @@ async function runWithStore<T extends object, R>(
       () => runCounted(entered, run),
       () => commitLast(entered),
     );
+    if (!(result instanceof Response)) return result;
+    closeAfterLast(entered);
     // The same answer, with one header more.
-    return entered.jar.hasWritten && result instanceof Response ? (withoutCaching(result) as R) : result;
+    return entered.jar.hasWritten ? (withoutCaching(result) as R) : result;
+  } catch (error) {
+    if (isRedirect(error)) closeAfterLast(entered);
+    throw error;
   } finally {
-    if (entered.running === 0) {
-      entered.jar.close();
-      const background = entered.background.splice(0);
-      // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
-      if (background.length > 0) after?.(() => Promise.allSettled(background));
-    }
+    // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
+    const background = entered.running === 0 ? entered.background.splice(0) : [];
+    if (background.length > 0) platform.after?.(() => Promise.allSettled(background));
   }
+}
+
+/** The answer is made. What an action gives is none: whoever has called it as a function may go on. */
+function closeAfterLast<T extends object>({ running, jar }: StoreVisit<T>): void {
+  if (running === 0) jar.close();
 }
 
 async function runCounted<T extends object, R>(
