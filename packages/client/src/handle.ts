@@ -94,7 +94,7 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
       const code = cause instanceof SessionError ? cause.code : 'internal';
       this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
     });
-    memory.cache.trackWrite(held.record.id, work, clock.now() + DEADLINES * timeoutMs);
+    memory.cache.trackWrite(held.record.id, work, { now: clock.now(), forMs: DEADLINES * timeoutMs });
     waitUntil(work);
   }
 
