@@ -14,14 +14,14 @@ export interface LoadOptions {
    * Confirms the session with a bridge although it is cached, for what must not be seen after a logout
    * elsewhere. Throws SessionUnavailableError where it cannot be confirmed.
    */
-  readonly fresh?: boolean;
+  readonly fresh?: boolean | undefined;
   /** Takes work that is to be finished after the answer; otherwise the manager's. */
-  readonly waitUntil?: WaitUntil;
+  readonly waitUntil?: WaitUntil | undefined;
 }
 
 export interface GetSessionOptions extends LoadOptions {
   /** The headers of the answer, to which cookies are appended. Not needed inside `withSession`. */
-  readonly headers?: Headers;
+  readonly headers?: Headers | undefined;
 }
 
 type Handler<R extends Request, A extends readonly unknown[]> = (

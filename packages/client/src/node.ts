@@ -18,7 +18,7 @@ export interface NodeSessionOptions<T extends object = Record<string, unknown>> 
    * began after the answer's head had left (`cookies_sent`). Default `console.error`, which also hears of what this
    * function itself could not tell.
    */
-  onError?: (error: unknown, request: IncomingMessage) => void;
+  onError?: ((error: unknown, request: IncomingMessage) => void) | undefined;
 }
 
 /** A request behind the middleware. */
