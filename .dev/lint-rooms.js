@@ -11,7 +11,9 @@ const ROOMS = {
     [
       'handle',
       'committer',
+      'edits',
       'standing',
+      'turns',
       'identity',
       'browser',
       'parts',

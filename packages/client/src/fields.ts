@@ -78,43 +78,20 @@ export function decodeData(data: string, codec: DataCodec): Record<string, unkno
   );
 }
 
-/**
- * Puts into a live object that held the fields `mine` when it was read what is different in `now`. Everything else in
- * it stays as it is, and so does what the app has changed meanwhile: its next save stores that.
- */
-export function showFields(
-  object: object,
-  { mine, now }: { readonly mine: Fields; readonly now: Fields },
-  codec: DataCodec,
-): void {
-  const { set, deleted } = diffFields(mine, now);
-  for (const [key, text] of set) {
-    if (holdsField(object, [key, mine.get(key)], codec))
-      Reflect.set(object, key, decodeField(key, text, codec));
-  }
-  for (const key of deleted) {
-    if (holdsField(object, [key, mine.get(key)], codec)) Reflect.deleteProperty(object, key);
-  }
-}
-
-/** Whether a live object has the field with just this text; without a text, whether it has no such field. */
-function holdsField(
-  object: object,
-  [key, text]: readonly [string, string | undefined],
-  codec: DataCodec,
-): boolean {
+/** One field of a live object; undefined where there is none, null where it holds what the codec cannot carry. */
+export function fieldText(object: object, key: string, codec: DataCodec): string | null | undefined {
   const value: unknown = Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined;
-  if (value === undefined) return text === undefined;
+  if (value === undefined) return undefined;
   try {
-    return encodeField(key, value, codec) === text;
+    return encodeField(key, value, codec);
   } catch {
-    // It cannot have been saved like this, so the app has changed it.
-    return false;
+    // Whoever saves it is told.
+    return null;
   }
 }
 
 /** One field's value. */
-function decodeField(key: string, text: string, codec: DataCodec): unknown {
+export function decodeField(key: string, text: string, codec: DataCodec): unknown {
   // Field texts are made by JSON.stringify.
   return decodeWith(codec, key, JSON.parse(text) as JsonValue);
 }
