@@ -383,6 +383,22 @@ test('wrapped functions that one action calls, one after the other or at once, s
   assert.deepEqual(await site.read(site.another()), { userId: '42', views: 2, cart: ['apple'] });
 });
 
+test('a wrapped action saves also when it does not wait for another one that it calls', async () => {
+  const site = new Site();
+  const { getSession, withSession } = site.next.sessions;
+  let finish = (): void => undefined;
+  const slow = withSession(() => new Promise<void>((resolve) => (finish = resolve)));
+  const running: Promise<unknown>[] = [];
+  const outer = withSession(async () => {
+    running.push(slow());
+    (await getSession()).userId = '42';
+  });
+  await site.visit('action', outer);
+  assert.deepEqual(await site.read(), { userId: '42' });
+  finish();
+  await Promise.all(running);
+});
+
 test('an action that goes on after a wrapped function still sets cookies', async () => {
   const site = new Site();
   const { getSession, withSession } = site.next.sessions;

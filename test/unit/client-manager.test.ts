@@ -119,6 +119,23 @@ test('of wrapped handlers within each other the outer one saves, and its answer 
   assert.deepEqual(await look(another(), browser), { views: 1, userId: '42' });
 });
 
+test('a wrapped handler saves also when it does not wait for another one that it calls', async () => {
+  const { instance, another, browser } = setUp();
+  const { getSession, withSession } = instance.manager;
+  let finish = (): void => undefined;
+  const slow = withSession(() => new Promise((resolve) => (finish = () => resolve(new Response()))));
+  const running: Promise<unknown>[] = [];
+  const outer = withSession(async (request: Request) => {
+    running.push(slow(request));
+    (await getSession(request)).userId = '42';
+    return new Response();
+  });
+  browser.take((await outer(browser.request())).headers);
+  assert.deepEqual(await look(another(), browser), { userId: '42' });
+  finish();
+  await Promise.all(running);
+});
+
 test('of wrapped handlers one after the other each saves, and the last answer has all cookies', async () => {
   const { instance, another, browser } = setUp();
   const { getSession, withSession } = instance.manager;

@@ -136,14 +136,16 @@ class RequestVisits<T extends object> {
     const answer = this.#answers.get(request) ?? { headers: new Headers(), running: 0 };
     this.#answers.set(request, answer);
     this.#visits.get(request)?.jar.open(answer.headers);
+    const isOuter = answer.running === 0;
+    const isDone = (): boolean => isOuter || answer.running === 0;
     try {
       const response = await runCounted(answer, handle);
-      if (answer.running > 0) return response;
+      if (!isDone()) return response;
       const visit = this.#visits.get(request);
       if (visit !== undefined) await (await visit.handle).session.save();
       return withCookies(response, answer.headers);
     } finally {
-      if (answer.running === 0) this.#visits.get(request)?.jar.close();
+      if (isDone()) this.#visits.get(request)?.jar.close();
     }
   }
 

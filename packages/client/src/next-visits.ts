@@ -71,7 +71,7 @@ export class Visit<T extends object> {
 export interface StoreVisit<T extends object> {
   readonly visit: Visit<T>;
   readonly jar: StoreJar;
-  /** Wrapped functions that are not done: the last one saves the session, and sees to the background work. */
+  /** Wrapped functions that are not done: the first and the last one save, and see to the background work. */
   running: number;
   readonly background: Promise<unknown>[];
 }

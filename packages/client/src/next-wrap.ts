@@ -37,29 +37,28 @@ async function runWithStore<T extends object, R>(
 ): Promise<R> {
   const entered = await visits.enter(store);
   if (entered.jar.isReadOnly) return run();
+  const isOuter = entered.running === 0;
+  // Of those within each other the outer one saves. Of others, the last does too: it may have begun beside another one.
+  const isDone = (): boolean => isOuter || entered.running === 0;
   entered.jar.open();
   try {
     const result = await commitAfter(
       () => runCounted(entered, run),
-      () => commitLast(entered),
+      async () => (isDone() ? entered.visit.commit() : undefined),
     );
+    // What an action gives is no answer: whoever has called it as a function may go on.
     if (!(result instanceof Response)) return result;
-    closeAfterLast(entered);
+    if (isDone()) entered.jar.close();
     // The same answer, with one header more.
     return entered.jar.hasWritten ? (withoutCaching(result) as R) : result;
   } catch (error) {
-    if (isRedirect(error)) closeAfterLast(entered);
+    if (isDone() && isRedirect(error)) entered.jar.close();
     throw error;
   } finally {
     // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
-    const background = entered.running === 0 ? entered.background.splice(0) : [];
+    const background = isDone() ? entered.background.splice(0) : [];
     if (background.length > 0) platform.after?.(() => Promise.allSettled(background));
   }
-}
-
-/** The answer is made. What an action gives is none: whoever has called it as a function may go on. */
-function closeAfterLast<T extends object>({ running, jar }: StoreVisit<T>): void {
-  if (running === 0) jar.close();
 }
 
 async function runCounted<T extends object, R>(
@@ -72,11 +71,6 @@ async function runCounted<T extends object, R>(
   } finally {
     entered.running -= 1;
   }
-}
-
-/** Of wrapped functions within each other the outer one is done last, and saves; of others that run at once, any. */
-async function commitLast<T extends object>({ running, visit }: StoreVisit<T>): Promise<void> {
-  if (running === 0) await visit.commit();
 }
 
 /** What the handler throws is passed on, and nothing is saved then; but a redirect is no failure. */
