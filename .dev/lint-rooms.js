@@ -11,7 +11,9 @@ const ROOMS = {
     [
       'handle',
       'committer',
+      'edits',
       'standing',
+      'turns',
       'identity',
       'browser',
       'parts',
@@ -30,6 +32,7 @@ const ROOMS = {
       'transport',
       'bridge',
       'batch',
+      'deferred',
       'breaker',
       'token',
       'wire',

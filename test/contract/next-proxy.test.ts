@@ -169,6 +169,27 @@ test('a guard’s rewrite and its own request headers are kept beside the cookie
   assert.ok(forwarded?.includes(`__Host-session=${after.get('__Host-session')}`));
 });
 
+test('cookies that a guard sets stay as it has written them', async () => {
+  const { next, cookies } = await setUp();
+  const lines = ['old=; Path=/shop; Max-Age=0', 'old="q r"; Path=/; Priority=High', 'b=x%2Fy+z'];
+  const { response } = await pass(next, cookies, {
+    guard: () => {
+      const answer = NextResponse.next();
+      answer.cookies.set('theme', 'light');
+      for (const line of lines) answer.headers.append('set-cookie', line);
+      return answer;
+    },
+  });
+  const set = response.headers.getSetCookie();
+  assert.deepEqual(set.slice(0, 4), ['theme=light; Path=/', ...lines]);
+  assert.deepEqual(
+    set.slice(4).map((line) => line.split('=', 1)[0]),
+    ['__Host-session', '__Host-session-at'],
+  );
+  const told = response.headers.get('x-middleware-set-cookie') ?? '';
+  assert.match(told, /^theme=light; Path=\/,__Host-session=Fe26.*,__Host-session-at=/);
+});
+
 test('a session that is ended in a guard is gone for the browser and for the handler', async () => {
   const { next, cookies } = await setUp();
   const guard: Guard = async (request) => {

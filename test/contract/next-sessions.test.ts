@@ -364,6 +364,73 @@ test('of wrapped handlers within each other the outer one saves', async () => {
   assert.deepEqual(await site.read(), { userId: '42', views: 1 });
 });
 
+test('wrapped functions that one action calls, one after the other or at once, save all that they change', async () => {
+  const site = new Site();
+  const { getSession, withSession } = site.next.sessions;
+  const logIn = withSession(async () => void ((await getSession()).userId = '42'));
+  const count = withSession(async () => {
+    const session = await getSession();
+    await new Promise(setImmediate);
+    session.views = (session.views ?? 0) + 1;
+  });
+  await site.visit('action', async () => {
+    await logIn();
+    await count();
+  });
+  assert.deepEqual(await site.read(), { userId: '42', views: 1 });
+  const fill = withSession(async () => void ((await getSession()).cart = ['apple']));
+  await site.visit('action', () => Promise.all([fill(), count()]));
+  assert.deepEqual(await site.read(site.another()), { userId: '42', views: 2, cart: ['apple'] });
+});
+
+test('a wrapped action saves also when it does not wait for another one that it calls', async () => {
+  const site = new Site();
+  const { getSession, withSession } = site.next.sessions;
+  let finish = (): void => undefined;
+  const slow = withSession(() => new Promise<void>((resolve) => (finish = resolve)));
+  const running: Promise<unknown>[] = [];
+  const outer = withSession(async () => {
+    running.push(slow());
+    (await getSession()).userId = '42';
+  });
+  await site.visit('action', outer);
+  assert.deepEqual(await site.read(), { userId: '42' });
+  finish();
+  await Promise.all(running);
+});
+
+test('an action that goes on after a wrapped function still sets cookies', async () => {
+  const site = new Site();
+  const { getSession, withSession } = site.next.sessions;
+  const look = withSession(async () => (await getSession()).userId);
+  await site.visit('action', async () => {
+    assert.equal(await look(), undefined);
+    const session = await getSession();
+    session.userId = '42';
+    await session.save();
+  });
+  assert.deepEqual(await site.read(), { userId: '42' });
+});
+
+test('a write that a second wrapped function hands over is armed with it', async () => {
+  const site = new Site({ backup: 'after' });
+  await site.logIn();
+  const { getSession, withSession } = site.next.sessions;
+  const count = withSession(async () => {
+    const session = await getSession();
+    session.views = (session.views ?? 0) + 1;
+  });
+  await site.visit('action', async () => {
+    await count();
+    // Its write is done before the next one begins, which otherwise would be awaited.
+    await site.next.afterwards[0]?.();
+    await count();
+  });
+  assert.equal(site.next.afterwards.length, 2);
+  await site.next.afterwards[1]?.();
+  assert.deepEqual(await site.read(site.another()), { userId: '42', views: 2 });
+});
+
 test('a wrapped function that a server component calls saves nothing', async () => {
   const site = new Site();
   await site.logIn();
@@ -406,19 +473,21 @@ test('what a stream saves after its wrapped handler has returned is stored, and 
   const warn = t.mock.method(console, 'warn', () => undefined);
   const site = new Site();
   const { getSession, withSession } = site.next.sessions;
-  const streaming = (): Promise<() => Promise<void>> =>
-    site.visit(
+  const stream = async (): Promise<void> => {
+    let late = async (): Promise<void> => undefined;
+    await site.visit(
       'action',
       withSession(async () => {
         const session = await getSession();
-        return async () => void (await session.update((data) => (data.views = 7)));
+        late = async () => void (await session.update((data) => (data.views = 7)));
+        return new Response();
       }),
     );
-  await assert.rejects((await streaming())(), { code: 'cookies_sent' });
+    await late();
+  };
+  await assert.rejects(stream(), { code: 'cookies_sent' });
   await site.logIn();
-  await (
-    await streaming()
-  )();
+  await stream();
   assert.equal(warn.mock.callCount(), 1);
   assert.deepEqual(await site.read(site.another()), { userId: '42', views: 7 });
 });

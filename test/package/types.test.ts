@@ -38,6 +38,17 @@ export const handle = withSession(async (request: Request) => {
   const count: number = await session.update((data) => (data.cart ?? []).length);
   return Response.json({ count, home: ref?.index ?? null });
 });
+const env: Record<string, string | undefined> = {};
+export const fromEnvironment = createSessionManager<Data>({
+  secret: env['SECRET'],
+  bridgeUrl: env['URL'],
+  bridgeSecret: env['BRIDGE'],
+  cookie: { name: env['NAME'], maxAge: undefined },
+  cache: { maxBytes: undefined },
+  onConflict: undefined,
+});
+export const maybe = (request: Request, headers?: Headers, fresh?: boolean): Promise<Session<Data>> =>
+  getSession(request, { headers, fresh, waitUntil: undefined });
 export const isGone = (error: unknown): boolean =>
   error instanceof SessionError && error.code === 'session_destroyed';
 // @ts-expect-error there is no such field

@@ -115,7 +115,8 @@ test('the first byte waits until the change is acknowledged, and not longer', as
   assert.equal(browser.cookies.size, 2);
 });
 
-test('a session that is not changed holds no stream back, and a changed one only its beginning', async () => {
+test('a session that is not changed holds no stream back, and a changed one only its beginning', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => undefined);
   const stage = new NodeStage();
   const browser = new TestBrowser();
   let finish = (): void => undefined;
@@ -135,7 +136,7 @@ test('a session that is not changed holds no stream back, and a changed one only
     finish();
     assert.equal(await text(response), 'data: 2\n\n');
   }
-  assert.equal(stage.net.count, 1);
+  assert.deepEqual([stage.net.count, warn.mock.callCount()], [1, 0]);
 });
 
 test('a long stream arrives whole, whether the session is changed or not', async () => {
@@ -277,6 +278,34 @@ test('a stream whose session cannot be saved ends in an error, and its source is
   const { status, body } = await ask(new TestBrowser(), app.url);
   assert.deepEqual([status, body], [503, 'Service Unavailable']);
   assert.deepEqual(await Promise.all(piped), [true]);
+});
+
+test('an error report that fails itself, at once or later, harms nobody, and loses no error', async (t) => {
+  const told = t.mock.method(console, 'error', () => undefined);
+  const stage = new NodeStage();
+  const fail = (message: string): never => {
+    throw new Error(message);
+  };
+  // As JavaScript gives it: a promise where nothing is awaited.
+  const failLater = (): unknown => Promise.reject(new Error('no log either'));
+  const defects: (() => unknown)[] = [() => fail('no log'), failLater];
+  for (const onError of defects) {
+    await using app = await listen(
+      behind(stage.instance({ onError }), (request, response) => {
+        request.session['when'] = new Date();
+        response.end('stored');
+      }),
+    );
+    assert.equal((await ask(new TestBrowser(), app.url)).status, 500);
+  }
+  // Whatever nobody has caught is heard of within a turn.
+  await new Promise(setImmediate);
+  assert.deepEqual(
+    told.mock.calls.map(({ arguments: [, error] }) =>
+      error instanceof SessionError ? error.code : error instanceof Error && error.message,
+    ),
+    ['data_not_serializable', 'no log', 'data_not_serializable', 'no log either'],
+  );
 });
 
 test('data that cannot be stored becomes a plain 500', async () => {

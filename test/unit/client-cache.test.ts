@@ -91,6 +91,27 @@ test('an answer from before a logout does not bring the session back into the ca
   assert.equal(cache.isGone('id'), true);
 });
 
+test('a write that has died with its visit holds up no later one, and is forgotten', async () => {
+  const cache = new SessionCache({ maxBytes: 1_000_000, maxEntries: 10 });
+  const dead = new Promise(() => undefined);
+  cache.trackWrite('A', dead, { now: 0, forMs: 100 });
+  assert.notEqual(cache.writing('A', 99), null);
+  assert.equal(cache.writing('A', 100), null);
+  cache.trackWrite('A', Promise.resolve(), { now: 100, forMs: 100 });
+  await cache.writing('A', 101);
+  assert.equal(cache.writing('A', 102), null);
+  let settle = (): void => undefined;
+  const first = new Promise<void>((resolve) => (settle = resolve));
+  cache.trackWrite('A', first, { now: 200, forMs: 100 });
+  cache.trackWrite('A', Promise.resolve(), { now: 250, forMs: 100 });
+  let isSettled = false;
+  const both = cache.writing('A', 260)?.then(() => (isSettled = true));
+  await new Promise(setImmediate);
+  assert.equal(isSettled, false);
+  settle();
+  await both;
+});
+
 test('remembered seals are bounded and forgotten in time', () => {
   const seals = new SealMemory();
   const identity = (seal: string) => ({ id: 'id', seal, sealedAt: 0, isCurrent: true });
@@ -271,6 +292,35 @@ test('a steady clock follows its clock, and never back', () => {
   assert.equal(steady.now() - start, 50);
   clock.at = 2_000;
   assert.equal(steady.now() - start, 1_600);
+});
+
+test('a steady clock runs no faster for who looks often, whatever parts of a millisecond its clocks show', () => {
+  let micros = 0;
+  const steady = new SteadyClock({
+    now: () => 1_000_000 + Math.floor(micros / 1000),
+    elapsed: () => micros / 1000,
+    after: () => () => undefined,
+  });
+  const start = steady.now();
+  for (; micros < 1_000_000; micros += 70) steady.now();
+  assert.ok(Math.abs(steady.now() - start - 1_000) < 2);
+});
+
+test('a steady clock counts suspensions that its elapsed time leaves out, also the short ones', () => {
+  let elapsed = 0;
+  let suspended = 0;
+  const steady = new SteadyClock({
+    now: () => elapsed + suspended,
+    elapsed: () => elapsed,
+    after: () => () => undefined,
+  });
+  const start = steady.now();
+  for (let i = 0; i < 100; i += 1) {
+    elapsed += 1;
+    suspended += 30;
+    steady.now();
+  }
+  assert.ok(3_100 - (steady.now() - start) <= 100);
 });
 
 test('a steady clock counts the time that passes while its clock is set back', () => {

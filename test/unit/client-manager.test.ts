@@ -100,6 +100,93 @@ test('what a handler throws is passed on, and nothing is saved', async () => {
   assert.equal(bridge.items.size, 0);
 });
 
+test('of wrapped handlers within each other the outer one saves, and its answer gets the cookies', async () => {
+  const { bridge, instance, another, browser } = setUp();
+  const { getSession, withSession } = instance.manager;
+  const inner = withSession(async (request: Request) => {
+    (await getSession(request)).views = 1;
+    return new Response('inner');
+  });
+  const outer = withSession(async (request: Request) => {
+    const response = await inner(request);
+    assert.equal(bridge.operations.length, 0);
+    (await getSession(request)).userId = '42';
+    return new Response(`outer of ${await response.text()}`);
+  });
+  const response = await outer(browser.request());
+  assert.equal(await response.text(), 'outer of inner');
+  browser.take(response.headers);
+  assert.deepEqual(await look(another(), browser), { views: 1, userId: '42' });
+});
+
+test('a wrapped handler saves also when it does not wait for another one that it calls', async () => {
+  const { instance, another, browser } = setUp();
+  const { getSession, withSession } = instance.manager;
+  let finish = (): void => undefined;
+  const slow = withSession(() => new Promise((resolve) => (finish = () => resolve(new Response()))));
+  const running: Promise<unknown>[] = [];
+  const outer = withSession(async (request: Request) => {
+    running.push(slow(request));
+    (await getSession(request)).userId = '42';
+    return new Response();
+  });
+  browser.take((await outer(browser.request())).headers);
+  assert.deepEqual(await look(another(), browser), { userId: '42' });
+  finish();
+  await Promise.all(running);
+});
+
+test('of wrapped handlers one after the other each saves, and the last answer has all cookies', async () => {
+  const { instance, another, browser } = setUp();
+  const { getSession, withSession } = instance.manager;
+  const check = withSession(async (request: Request) => {
+    await getSession(request);
+    return new Response('fine');
+  });
+  const logIn = withSession(async (request: Request) => {
+    (await getSession(request)).userId = '42';
+    return new Response('welcome');
+  });
+  const request = browser.request();
+  await check(request);
+  browser.take((await logIn(request)).headers);
+  assert.deepEqual(await look(another(), browser), { userId: '42' });
+});
+
+test('who asked for a session before its wrapped handler does not make it read-only there', async () => {
+  const { instance, another, browser } = setUp();
+  const { getSession, withSession } = instance.manager;
+  const request = browser.request();
+  assert.equal((await getSession(request)).userId, undefined);
+  const logIn = withSession(async () => {
+    (await getSession(request)).userId = '42';
+    return new Response('welcome');
+  });
+  browser.take((await logIn(request)).headers);
+  assert.deepEqual(await look(another(), browser), { userId: '42' });
+});
+
+test('what a stream saves after its wrapped handler has returned is stored, and a new session is refused', async (t) => {
+  const warn = t.mock.method(console, 'warn', () => undefined);
+  const { bridge, instance, another, browser } = setUp();
+  const { getSession, withSession } = instance.manager;
+  const streaming = withSession(async (request: Request) => {
+    const session = await getSession(request);
+    const pull = async (controller: ReadableStreamDefaultController): Promise<void> => {
+      await session.update((data) => (data.views = 7));
+      controller.close();
+    };
+    return new Response(new ReadableStream({ pull }, { highWaterMark: 0 }));
+  });
+  const refused = await streaming(browser.request());
+  await assert.rejects(refused.text(), { code: 'cookies_sent' });
+  assert.equal(bridge.items.size, 0);
+  await change(instance, browser, (session) => (session.userId = '42'));
+  assert.equal(await (await streaming(browser.request())).text(), '');
+  assert.equal(warn.mock.callCount(), 1);
+  assert.deepEqual(await look(another(), browser), { userId: '42', views: 7 });
+});
+
 test('a session that cannot be saved after the handler is an error, not a lost save', async () => {
   const { net, instance, browser } = setUp({ fallback: 'none' });
   net.set('refuse');

@@ -15,6 +15,7 @@ import {
 import { FaultyFetch } from '../support/faulty-fetch.ts';
 import { MemoryBridge } from '../support/memory-bridge.ts';
 import { TestBrowser } from '../support/test-browser.ts';
+import { waitUntil } from '../support/wait.ts';
 
 function setUp(options: SessionOptions<Data> = {}): {
   bridge: MemoryBridge;
@@ -250,6 +251,51 @@ test('update() runs again on newer data, keeps unsaved changes and returns what 
     assert.deepEqual({ views, runs }, { views: 11, runs: 2 });
     assert.deepEqual({ ...session }, { views: 11, userId: '42' });
   });
+});
+
+test('what the app changes while it is saved is not overwritten by what others have saved', async () => {
+  const { instance, another, browser, net } = setUp();
+  await change(instance, browser, (session) =>
+    Object.assign(session, { views: 1, cart: ['a'], toString: 0 }),
+  );
+  const before = browser.clone();
+  await visit(instance, before, async (session) => {
+    await change(another(), browser, (other) => {
+      Object.assign(other, { views: 2, cart: ['b'], userId: '42' });
+      Reflect.deleteProperty(other, 'toString');
+    });
+    net.hold();
+    session['mine'] = 1;
+    const saved = session.save();
+    await waitUntil(() => net.heldCount === 1, 'the save has been sent');
+    session.views = 7;
+    session['at'] = new Date();
+    session.cart?.push('c');
+    net.release();
+    await saved;
+    delete session['at'];
+    const data = { mine: 1, views: 7, cart: ['a', 'c'], userId: '42' };
+    assert.deepEqual({ ...session }, data);
+    await session.save();
+    assert.deepEqual(await look(another(), browser), data);
+  });
+});
+
+test('what is confirmed, or gets a new id, keeps the very objects that nobody else has changed', async () => {
+  const { instance, another, browser } = setUp();
+  await change(instance, browser, (session) => Object.assign(session, { views: 1, cart: ['a'] }));
+  const request = browser.request();
+  const headers = new Headers();
+  const session = await instance.manager.getSession(request, { headers });
+  const { cart } = session;
+  await change(another(), browser, (other) => (other.views = 2));
+  await instance.manager.getSession(request, { fresh: true });
+  cart?.push('b');
+  await session.regenerate();
+  cart?.push('c');
+  await session.save();
+  browser.take(headers);
+  assert.deepEqual(await look(another(), browser), { views: 2, cart: ['a', 'b', 'c'] });
 });
 
 test('a conflict is refused where merging is not wanted', async () => {

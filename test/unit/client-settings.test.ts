@@ -153,8 +153,7 @@ test('every option is taken as it is documented', () => {
 test('what is given as undefined gets its default', () => {
   const given = { ...GOOD, protection: undefined, cookie: { name: undefined, maxAge: undefined } };
   const cache = { maxBytes: undefined, maxEntries: 10 };
-  // The types refuse an undefined that is spelled out; JavaScript does not.
-  const resolved = resolveOptions({ ...given, cache } as unknown as SessionOptions);
+  const resolved = resolveOptions({ ...given, cache });
   assert.equal(resolved.protection, 'sign');
   assert.deepEqual(resolved.cookie, { name: 'session', sameSite: 'lax', secure: 'auto', maxAge: null });
   assert.deepEqual(resolved.cache, { maxBytes: 33_554_432, maxEntries: 10 });

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { decodeJwt, decodeProtectedHeader } from 'jose';
 import type { Breaker } from '../../packages/client/src/breaker.ts';
+import { DeferredOperations } from '../../packages/client/src/deferred.ts';
 import { SessionError, SessionUnavailableError, type Fetch } from '../../packages/client/src/index.ts';
 import { HEADERS, type BatchOperation } from '../../packages/client/src/protocol.ts';
 import { Transport } from '../../packages/client/src/transport.ts';
@@ -24,6 +25,7 @@ interface SetUp {
     maxInFlight?: number;
     fetch?: Fetch;
     breakers?: Map<string, Breaker>;
+    deferred?: DeferredOperations;
   }) => Transport;
 }
 
@@ -37,10 +39,12 @@ function setUp(): SetUp {
     maxInFlight = 64,
     fetch,
     breakers = new Map(),
+    deferred = new DeferredOperations(),
   } = {}) =>
     new Transport({
       app: 'default',
       breakers,
+      deferred,
       bridgeUrls: urls,
       bridgeSecret: BRIDGE_SECRET,
       bridgeToken: null,
@@ -355,11 +359,12 @@ test('a probe that froze with its runtime does not keep the bridge away for ever
 
 test('what is deferred leaves with the next request', async () => {
   const { bridge, start } = setUp();
-  const transport = start();
+  const deferred = new DeferredOperations();
+  const transport = start({ deferred });
   await transport.send(PUT);
   let answers = 0;
-  transport.defer({ method: 'TOUCH', ref: ID, ttl: 60 }, () => (answers += 1));
-  transport.defer({ method: 'TOUCH', ref: ID, ttl: 60 }, () => (answers += 1));
+  deferred.addTouch({ method: 'TOUCH', ref: ID, ttl: 60 }, () => (answers += 1));
+  deferred.addTouch({ method: 'TOUCH', ref: ID, ttl: 60 }, () => (answers += 1));
   assert.equal(bridge.requests.length, 1);
   await transport.send({ method: 'GET', ref: ID });
   assert.equal(bridge.requests.length, 2);

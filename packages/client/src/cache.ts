@@ -77,12 +77,18 @@ export class SessionCache {
     return write !== undefined && now < write.lostAt ? write.settled : null;
   }
 
-  /** `lostAt`: when it counts as dead together with the visit that began it, milliseconds. */
-  trackWrite(id: string, work: Promise<unknown>, lostAt: number): void {
-    const settled = Promise.allSettled([this.#writes.get(id)?.settled, work]).then(() => {
+  /** It counts as dead, together with the visit that began it, after `forMs` milliseconds. */
+  trackWrite(id: string, work: Promise<unknown>, { now, forMs }: { now: number; forMs: number }): void {
+    for (const [other, { lostAt }] of this.#writes) {
+      if (now < lostAt) break;
+      this.#writes.delete(other);
+    }
+    const settled = Promise.allSettled([this.writing(id, now), work]).then(() => {
       if (this.#writes.get(id) === write) this.#writes.delete(id);
     });
-    const write: Write = { settled, lostAt };
+    const write: Write = { settled, lostAt: now + forMs };
+    // Behind the others: those that are lost first stand first.
+    this.#writes.delete(id);
     this.#writes.set(id, write);
   }
 }

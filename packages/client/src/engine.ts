@@ -39,9 +39,11 @@ export function createEngine<T extends object>(options: ResolvedOptions<T>): Eng
     transport: new Transport({
       ...options,
       breakers: memory.breakers,
+      deferred: memory.deferred,
       clock: memory.clock,
       wallClock: clock,
     }),
+    deferred: memory.deferred,
     records: options.recordCodec ?? createRecordCodec(options),
     clock,
     steadyClock: memory.clock,

@@ -78,6 +78,18 @@ export function decodeData(data: string, codec: DataCodec): Record<string, unkno
   );
 }
 
+/** One field of a live object; undefined where there is none, null where it holds what the codec cannot carry. */
+export function fieldText(object: object, key: string, codec: DataCodec): string | null | undefined {
+  const value: unknown = Object.hasOwn(object, key) ? Reflect.get(object, key) : undefined;
+  if (value === undefined) return undefined;
+  try {
+    return encodeField(key, value, codec);
+  } catch {
+    // Whoever saves it is told.
+    return null;
+  }
+}
+
 /** One field's value. */
 export function decodeField(key: string, text: string, codec: DataCodec): unknown {
   // Field texts are made by JSON.stringify.

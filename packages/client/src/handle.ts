@@ -2,11 +2,11 @@
 import type { Browser } from './browser.ts';
 import { Committer, type Draft } from './committer.ts';
 import { resolveConflict } from './conflict.ts';
+import { Edits, type Taken } from './edits.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
 import {
   applyChanges,
   decodeData,
-  decodeField,
   diffFields,
   fieldsOf,
   isUnchanged,
@@ -15,16 +15,16 @@ import {
   type Fields,
 } from './fields.ts';
 import type { Parts } from './parts.ts';
-import type { SessionRecord, WaitUntil } from './ports.ts';
+import type { WaitUntil } from './ports.ts';
 import {
   createSession,
-  replaceData,
   RESERVED_KEYS,
   type Session,
   type SessionControls,
   type SessionMeta,
 } from './session.ts';
 import type { Standing } from './standing.ts';
+import { Turns } from './turns.ts';
 
 export interface Use {
   readonly browser: Browser;
@@ -32,11 +32,15 @@ export interface Use {
   readonly waitUntil: WaitUntil | null;
 }
 
-/** What a save wants: the fields, and what they were made from. */
-interface Mine {
-  readonly origin: SessionRecord | null;
-  readonly fields: Fields;
-}
+/**
+ * How a save goes with the answer: its cookies can be set, or they could have been and the answer has left (`late`), or
+ * nobody waits for it.
+ */
+type Way = 'open' | 'late' | 'background';
+
+const LATE =
+  'a session was saved after its answer had begun. It is stored, but the cookie still names the version before: other ' +
+  'instances may show that one for as long as maxStale.';
 
 /** A save with all its rounds takes less than so many deadlines. */
 const DEADLINES = 4;
@@ -47,20 +51,19 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   readonly #parts: Parts<T>;
   readonly #use: Use;
   readonly #committer: Committer<T>;
+  readonly #edits: Edits;
+  readonly #turns: Turns = new Turns();
   #isEnded = false;
-  /** Calls of one session follow each other, whether the app awaits them or not. */
-  #queue: Promise<unknown> = Promise.resolve();
-  #queued = 0;
-  /** Whether a function of update() is being called. */
-  #isChanging = false;
 
   constructor(parts: Parts<T>, use: Use) {
     this.#parts = parts;
     this.#use = use;
     this.#committer = new Committer(parts, use.standing, use.browser);
     const { record } = use.standing;
-    const data = record === null ? {} : decodeData(record.data, parts.engine.options.codec);
+    const { codec } = parts.engine.options;
+    const data = record === null ? {} : decodeData(record.data, codec);
     this.session = createSession<T>(data, this);
+    this.#edits = new Edits(this.session, codec, () => fieldsOf(record));
   }
 
   get meta(): SessionMeta {
@@ -69,48 +72,52 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
 
   async save(): Promise<void> {
     const { waitUntil, standing } = this.#use;
-    // Now, not when its turn comes: a save before it may have brought in fields that others added.
-    const mine = { origin: standing.record, fields: this.#read() };
+    // Now, not when its turn comes: the app goes on, and may change it again.
+    const taken = this.#take();
     const { clock, options, memory } = this.#parts.engine;
     const { backup, timeoutMs } = options;
     // A first save is awaited: until it is stored, another instance could only say that it is absent. And so is
     // one behind other calls, which may leave the session in the cookie.
     const { held, carrying } = standing;
-    const mayLeave = held !== null && carrying === null && this.#queued === 0;
+    const mayLeave = held !== null && carrying === null && !this.#turns.areTaken;
     if (backup === 'await' || waitUntil === null || !mayLeave) {
-      return this.#enqueue(() => this.#save(mine, { isBackground: this.#mustDoWithoutCookies() }));
+      return this.#turns.take(() => this.#save(taken, this.#isLate ? 'late' : 'open'));
     }
-    const work = this.#enqueue(() => this.#save(mine, { isBackground: true })).catch((cause: unknown) => {
-      const code = cause instanceof SessionError ? cause.code : 'internal';
-      this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
-    });
-    memory.cache.trackWrite(held.record.id, work, clock.now() + DEADLINES * timeoutMs);
+    const work = this.#turns
+      .take(() => this.#save(taken, 'background'))
+      .catch((cause: unknown) => {
+        const code = cause instanceof SessionError ? cause.code : 'internal';
+        this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
+      });
+    memory.cache.trackWrite(held.record.id, work, { now: clock.now(), forMs: DEADLINES * timeoutMs });
     waitUntil(work);
   }
 
-  update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
-    return this.#enqueue(async () => {
-      this.#assertOpen();
-      const isBackground = this.#mustDoWithoutCookies();
-      if (!isBackground) this.#use.browser.assertWritable();
-      const mine = this.#read();
-      const unsaved = diffFields(fieldsOf(this.#use.standing.record), mine);
-      const results: R[] = [];
-      const draft: Draft = async (base) => {
-        const { codec } = this.#parts.engine.options;
-        // The app's own type, each field possibly absent.
-        const data = decodeData(joinFields(applyChanges(fieldsOf(base), unsaved)), codec) as Partial<T>;
-        results.push(await this.#callAlone(() => change(data)));
-        return readFields(data, codec, RESERVED_KEYS);
-      };
-      await this.#commit(draft, mine, { isBackground });
-      // The draft has run once at least, and its last run is what was stored.
-      return results.at(-1) as R;
-    });
+  async update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {
+    const taken = this.#take();
+    return this.#turns.take(() =>
+      this.#settling(taken, async () => {
+        this.#assertOpen();
+        const way = this.#isLate ? 'late' : 'open';
+        if (way === 'open') this.#use.browser.assertWritable();
+        const changes = this.#edits.due(taken);
+        const results: R[] = [];
+        const draft: Draft = async (base) => {
+          const { codec } = this.#parts.engine.options;
+          // The app's own type, each field possibly absent.
+          const data = decodeData(joinFields(applyChanges(fieldsOf(base), changes)), codec) as Partial<T>;
+          results.push(await this.#turns.change(() => change(data)));
+          return readFields(data, codec, RESERVED_KEYS);
+        };
+        await this.#commit(draft, taken, way);
+        // The draft has run once at least, and its last run is what was stored.
+        return results.at(-1) as R;
+      }),
+    );
   }
 
   destroy(): Promise<void> {
-    return this.#enqueue(async () => {
+    return this.#turns.take(async () => {
       const { browser, standing } = this.#use;
       if (this.#isEnded) return;
       browser.assertWritable();
@@ -123,24 +130,28 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     });
   }
 
-  regenerate(): Promise<void> {
-    return this.#enqueue(async () => {
-      this.#assertOpen();
-      this.#use.browser.assertWritable();
-      // Data of a session that has ended meanwhile is not taken along, only what is new.
-      if (this.#use.standing.record !== null) await this.#load({ keepsChanges: true });
-      const fields = this.#read();
-      if (fields.size > 0 || this.#use.standing.record !== null) await this.#committer.moveToNewId(fields);
-    });
+  async regenerate(): Promise<void> {
+    const taken = this.#take();
+    return this.#turns.take(() =>
+      this.#settling(taken, async () => {
+        this.#assertOpen();
+        this.#use.browser.assertWritable();
+        const { standing } = this.#use;
+        // Data of a session that has ended meanwhile is not taken along, only what is new.
+        if (standing.record !== null) await this.#load({ keepsChanges: true });
+        const fields = applyChanges(fieldsOf(standing.record), this.#edits.due(taken));
+        if (fields.size > 0 || standing.record !== null) await this.#committer.moveToNewId(fields);
+      }),
+    );
   }
 
   reload(): Promise<void> {
-    return this.#enqueue(() => this.#load({ keepsChanges: false }));
+    return this.#turns.take(() => this.#load({ keepsChanges: false }));
   }
 
   /** Confirms the session, and keeps unsaved changes. */
   confirm(): Promise<void> {
-    return this.#enqueue(() => this.#load({ keepsChanges: true }));
+    return this.#turns.take(() => this.#load({ keepsChanges: true }));
   }
 
   /** Whether cookies are due and can be set now. */
@@ -156,51 +167,53 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     await standing.writeDueCookies(this.#parts.engine, browser);
   }
 
-  /** When the answer has left, a session that the browser can name is stored all the same. */
-  #mustDoWithoutCookies(): boolean {
+  /** Whether the answer has left, and the browser can name the session, which is stored all the same. */
+  get #isLate(): boolean {
     const { standing, browser } = this.#use;
-    const isKnown = standing.held !== null && !standing.isSealNew && standing.carrying === null;
-    if (!isKnown || !browser.isTooLate) return false;
-    this.#parts.engine.warnOnce(
-      'late',
-      'a session was saved after its answer had begun. It is stored, but the cookie still names the version ' +
-        'before: other instances may show that one for as long as maxStale.',
-    );
-    return true;
+    return standing.held !== null && !standing.isSealNew && standing.carrying === null && browser.isTooLate;
   }
 
-  async #save({ origin, fields }: Mine, { isBackground }: { readonly isBackground: boolean }): Promise<void> {
-    const changes = diffFields(fieldsOf(origin), fields);
-    // Also after the session has ended: who has changed nothing need not hear of it.
-    if (isUnchanged(changes)) return isBackground ? undefined : this.writeDueCookies();
-    this.#assertOpen();
-    if (!isBackground) this.#use.browser.assertWritable();
-    const { onConflict: policy, codec } = this.#parts.engine.options;
-    const draft: Draft = async (base, isConflict) => {
-      if (base === origin) return fields;
-      if (base === null || !isConflict) return applyChanges(fieldsOf(base), changes);
-      return resolveConflict({ base: origin, mine: fields, policy, codec }, base);
-    };
-    await this.#commit(draft, fields, { isBackground });
+  #save(taken: Taken, way: Way): Promise<void> {
+    return this.#settling(taken, async () => {
+      const changes = this.#edits.due(taken);
+      let start = this.#use.standing.record;
+      const mine = (): Fields => applyChanges(fieldsOf(start), changes);
+      // Also after the session has ended: who has changed nothing need not hear of it.
+      if (isUnchanged(changes) || isUnchanged(diffFields(fieldsOf(start), mine())))
+        return way === 'open' ? this.writeDueCookies() : undefined;
+      this.#assertOpen();
+      if (way === 'open') this.#use.browser.assertWritable();
+      const { onConflict: policy, codec } = this.#parts.engine.options;
+      const draft: Draft = async (base, isConflict) => {
+        if (isConflict && base !== null)
+          return resolveConflict({ base: start, mine: mine(), policy, codec }, base);
+        start = base;
+        return mine();
+      };
+      await this.#commit(draft, taken, way);
+    });
   }
 
   /** Stores the draft, shows the result in the session object and in the cookies. */
-  async #commit(draft: Draft, mine: Fields, { isBackground = false } = {}): Promise<void> {
+  async #commit(draft: Draft, taken: Taken, way: Way): Promise<void> {
+    const { standing } = this.#use;
+    const before = standing.record;
     try {
-      await this.#committer.commit(draft, { mayCarry: !isBackground });
+      await this.#committer.commit(draft, { mayCarry: way === 'open' });
     } catch (error) {
       if (error instanceof SessionError && error.code === 'session_destroyed') this.#end();
       throw error;
     }
-    this.#show(mine);
-    if (!isBackground) await this.#use.standing.writeDueCookies(this.#parts.engine, this.#use.browser);
+    this.#edits.settle(taken, { isStored: true });
+    this.#edits.show(fieldsOf(standing.record));
+    if (way === 'open') await standing.writeDueCookies(this.#parts.engine, this.#use.browser);
+    if (way === 'late' && standing.record !== before) this.#parts.engine.warnOnce('late', LATE);
   }
 
   /** Reads the session again, confirmed. */
   async #load({ keepsChanges }: { readonly keepsChanges: boolean }): Promise<void> {
     this.#assertOpen();
     const { standing } = this.#use;
-    const unsaved = keepsChanges ? diffFields(fieldsOf(standing.record), this.#read()) : null;
     const outage = await this.#committer.bringHome();
     if (outage !== null) throw outage;
     if (standing.identity !== null && standing.held !== null) {
@@ -213,50 +226,35 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
       else standing.setHeld(loaded.held, loaded.source);
     }
     const stored = fieldsOf(standing.record);
-    const fields = unsaved === null ? stored : applyChanges(stored, unsaved);
-    replaceData(this.session, decodeData(joinFields(fields), this.#parts.engine.options.codec));
+    if (keepsChanges) this.#edits.show(stored);
+    else this.#edits.replace(stored);
     await this.writeDueCookies();
   }
 
-  /** Fields that others changed enter the session object; everything else in it stays as it is. */
-  #show(mine: Fields): void {
-    const { set, deleted } = diffFields(mine, fieldsOf(this.#use.standing.record));
-    // Own enumerable properties of the session are exactly its data.
-    const data = this.session as Record<string, unknown>;
-    for (const [key, text] of set) data[key] = decodeField(key, text, this.#parts.engine.options.codec);
-    for (const key of deleted) delete data[key];
+  #take(): Taken {
+    this.#turns.assertNotChanging();
+    return this.#edits.take();
   }
 
-  #read(): Fields {
-    return readFields(this.session, this.#parts.engine.options.codec, RESERVED_KEYS);
+  /** What a save that fails has taken is for the next one. */
+  async #settling<R>(taken: Taken, work: () => Promise<R>): Promise<R> {
+    let isStored = false;
+    try {
+      const result = await work();
+      isStored = true;
+      return result;
+    } finally {
+      this.#edits.settle(taken, { isStored });
+    }
   }
 
   #end(): void {
     this.#isEnded = true;
     this.#use.standing.reset();
-    replaceData(this.session, {});
+    this.#edits.clear();
   }
 
   #assertOpen(): void {
     if (this.#isEnded) throw new SessionError('session_destroyed');
-  }
-
-  /** Whatever the function calls of this session at once, before it awaits anything, would wait for itself. */
-  #callAlone<R>(call: () => R): R {
-    this.#isChanging = true;
-    try {
-      return call();
-    } finally {
-      this.#isChanging = false;
-    }
-  }
-
-  async #enqueue<R>(work: () => Promise<R>): Promise<R> {
-    if (this.#isChanging)
-      throw new TypeError('The function of update() changes its data, and calls nothing.');
-    this.#queued += 1;
-    const result = this.#queue.then(work).finally(() => (this.#queued -= 1));
-    this.#queue = result.catch(() => undefined);
-    return result;
   }
 }

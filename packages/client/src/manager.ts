@@ -14,14 +14,14 @@ export interface LoadOptions {
    * Confirms the session with a bridge although it is cached, for what must not be seen after a logout
    * elsewhere. Throws SessionUnavailableError where it cannot be confirmed.
    */
-  readonly fresh?: boolean;
+  readonly fresh?: boolean | undefined;
   /** Takes work that is to be finished after the answer; otherwise the manager's. */
-  readonly waitUntil?: WaitUntil;
+  readonly waitUntil?: WaitUntil | undefined;
 }
 
 export interface GetSessionOptions extends LoadOptions {
   /** The headers of the answer, to which cookies are appended. Not needed inside `withSession`. */
-  readonly headers?: Headers;
+  readonly headers?: Headers | undefined;
 }
 
 type Handler<R extends Request, A extends readonly unknown[]> = (
@@ -45,7 +45,8 @@ export interface SessionManager<T extends object> {
   readonly getSession: (request: Request, options?: GetSessionOptions) => Promise<Session<T>>;
   /**
    * Wraps a handler: its session is saved, and the cookies are set, when it has returned. What it throws is
-   * passed on, and then nothing is saved. A handler that never asks for the session costs nothing.
+   * passed on, and then nothing is saved. A handler that never asks for the session costs nothing. Of wrapped
+   * handlers within each other the outer one saves.
    *
    * @example
    * export default { fetch: withSession(async (request) => {
@@ -73,6 +74,13 @@ export interface SessionManager<T extends object> {
 interface Visit<T extends object> {
   readonly jar: RequestJar;
   readonly handle: Promise<SessionHandle<T>>;
+}
+
+/** What wrapped handlers make of one request. */
+interface WrappedAnswer {
+  readonly headers: Headers;
+  /** Handlers that are not done. */
+  running: number;
 }
 
 /**
@@ -105,8 +113,8 @@ class RequestVisits<T extends object> {
   readonly #opener: SessionOpener<T>;
   readonly #waitUntil: WaitUntil | null;
   readonly #visits = new WeakMap<Request, Visit<T>>();
-  /** The answers' headers of requests that a wrapped handler is working on. */
-  readonly #wrapped = new WeakMap<Request, Headers>();
+  /** The answers of requests that wrapped handlers are, or were, working on. */
+  readonly #answers = new WeakMap<Request, WrappedAnswer>();
 
   constructor(opener: SessionOpener<T>, waitUntil: WaitUntil | null) {
     this.#opener = opener;
@@ -123,18 +131,26 @@ class RequestVisits<T extends object> {
     return handle.session;
   }
 
-  /** Runs a handler, saves its session and gives its answer the cookies. */
+  /** Runs a handler, saves its session and gives its answer the cookies; of handlers within each other the outer does. */
   async run(request: Request, handle: () => Response | Promise<Response>): Promise<Response> {
-    const headers = new Headers();
-    this.#wrapped.set(request, headers);
-    const response = await handle();
-    const visit = this.#visits.get(request);
-    if (visit !== undefined) await (await visit.handle).session.save();
-    return withCookies(response, headers);
+    const answer = this.#answers.get(request) ?? { headers: new Headers(), running: 0 };
+    this.#answers.set(request, answer);
+    this.#visits.get(request)?.jar.open(answer.headers);
+    const isOuter = answer.running === 0;
+    const isDone = (): boolean => isOuter || answer.running === 0;
+    try {
+      const response = await runCounted(answer, handle);
+      if (!isDone()) return response;
+      const visit = this.#visits.get(request);
+      if (visit !== undefined) await (await visit.handle).session.save();
+      return withCookies(response, answer.headers);
+    } finally {
+      if (isDone()) this.#visits.get(request)?.jar.close();
+    }
   }
 
   #visit(request: Request, options: GetSessionOptions): Visit<T> {
-    const { headers = this.#wrapped.get(request) ?? null, fresh = false } = options;
+    const { headers = this.#answers.get(request)?.headers ?? null, fresh = false } = options;
     const jar = new RequestJar(request, headers);
     const waitUntil = options.waitUntil ?? this.#waitUntil;
     const handle = Promise.resolve(this.#opener.open(jar, { isFresh: fresh, waitUntil }));
@@ -142,6 +158,18 @@ class RequestVisits<T extends object> {
     // After an outage the same request may try again.
     handle.catch(() => this.#visits.delete(request));
     return { jar, handle };
+  }
+}
+
+async function runCounted(
+  answer: WrappedAnswer,
+  handle: () => Response | Promise<Response>,
+): Promise<Response> {
+  answer.running += 1;
+  try {
+    return await handle();
+  } finally {
+    answer.running -= 1;
   }
 }
 

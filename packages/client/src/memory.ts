@@ -1,6 +1,7 @@
 /** What all copies of this module in one process share: frameworks load a module several times. */
 import type { Breaker } from './breaker.ts';
 import { SessionCache, type CacheLimits } from './cache.ts';
+import { DeferredOperations } from './deferred.ts';
 import type { Clock } from './ports.ts';
 import { SealMemory } from './seal.ts';
 import { SteadyClock } from './steady-clock.ts';
@@ -13,6 +14,8 @@ export interface InstanceMemory {
   readonly clock: Clock;
   /** URL → whether that bridge is worth a try: what one copy finds out, all know. */
   readonly breakers: Map<string, Breaker>;
+  /** Leaves with the next request of any copy. */
+  readonly deferred: DeferredOperations;
   /** Things that are said once, e.g. a warning. */
   readonly said: Set<string>;
 }
@@ -44,6 +47,7 @@ export function instanceMemory(
     seals: new SealMemory(),
     clock: new SteadyClock(clock),
     breakers: new Map<string, Breaker>(),
+    deferred: new DeferredOperations(),
     said: new Set<string>(),
   };
   // A closure, because the identity holds secrets and the holder can be seen by everybody.

@@ -31,6 +31,11 @@ export class StoreJar implements CookieJar {
     return this.#hasWritten;
   }
 
+  /** A wrapped function runs, so that the answer is still to come. */
+  open(): void {
+    this.#isClosed = false;
+  }
+
   /** The answer is made: from now on Next.js would drop cookies without a word. */
   close(): void {
     this.#isClosed = true;

@@ -1,6 +1,6 @@
 /** sessionProxy(): the cookies are made what they should be before the request reaches its page. */
 import { NextResponse, type NextFetchEvent, type NextRequest } from 'next/server.js';
-import { readHint, type SessionCookie } from './cookies.ts';
+import { appendCookies, readHint, type SessionCookie } from './cookies.ts';
 import { SessionError } from './errors.ts';
 import { ProxyJar } from './next-jars.ts';
 import type { Visit, Visits } from './next-visits.ts';
@@ -58,9 +58,20 @@ function deliver(
 ): NextResponse {
   const response = answer === null ? NextResponse.next() : new NextResponse(answer.body, answer);
   if (isPassedOn(response)) forwardCookies(request, response, cookies);
-  for (const cookie of cookies) response.cookies.set(cookie);
-  response.headers.set('cache-control', 'private, no-store');
+  setCookies(response, cookies);
   return response;
+}
+
+/** Where Next.js tells its server components which cookies proxy.ts has set. */
+const SET_COOKIES = 'x-middleware-set-cookie';
+
+/** Not by the answer's own `cookies`, which would read what the guard has set, and write it in its own way. */
+function setCookies({ headers }: NextResponse, cookies: readonly SessionCookie[]): void {
+  const carrier = new NextResponse(null);
+  for (const cookie of cookies) carrier.cookies.set(cookie);
+  const told = [headers.get(SET_COOKIES), carrier.headers.get(SET_COOKIES)];
+  headers.set(SET_COOKIES, told.filter((value) => value !== null).join(','));
+  appendCookies(headers, cookies);
 }
 
 const OVERRIDES = 'x-middleware-override-headers';

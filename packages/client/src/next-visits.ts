@@ -71,8 +71,8 @@ export class Visit<T extends object> {
 export interface StoreVisit<T extends object> {
   readonly visit: Visit<T>;
   readonly jar: StoreJar;
-  /** Whether somebody saves the session, and sees to the background work, when the handler is done. */
-  isWrapped: boolean;
+  /** Wrapped functions that are not done: the first and the last one save, and see to the background work. */
+  running: number;
   readonly background: Promise<unknown>[];
 }
 
@@ -136,10 +136,10 @@ export class Visits<T extends object> {
     const jar = new StoreJar(store, headers);
     const background: Promise<unknown>[] = [];
     const collect: WaitUntil = (work) => void background.push(work);
-    const canWait = (): boolean => entered.isWrapped && this.#platform.after !== null;
+    const canWait = (): boolean => entered.running > 0 && this.#platform.after !== null;
     const waitUntil = (): WaitUntil | null => (canWait() ? collect : null);
     const visit = new Visit(this.#manager(), { jar, isReadOnly: jar.isReadOnly, waitUntil });
-    const entered: StoreVisit<T> = { visit, jar, isWrapped: false, background };
+    const entered: StoreVisit<T> = { visit, jar, running: 0, background };
     this.#stores.set(store, entered);
     return entered;
   }

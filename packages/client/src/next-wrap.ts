@@ -1,7 +1,7 @@
 /** withSession(): the session is saved when the handler or action is done, also when it redirects. */
 import type { SessionManager } from './manager.ts';
 import { isRedirect, type CookieStore, type NextPlatform } from './next-platform.ts';
-import type { Visits } from './next-visits.ts';
+import type { StoreVisit, Visits } from './next-visits.ts';
 
 export interface WrapOptions<T extends object> {
   readonly visits: Visits<T>;
@@ -35,20 +35,41 @@ async function runWithStore<T extends object, R>(
   run: () => R | Promise<R>,
   { visits, platform }: WrapOptions<T>,
 ): Promise<R> {
-  const { after } = platform;
   const entered = await visits.enter(store);
-  // Within another wrapped handler, that one saves.
-  if (entered.isWrapped || entered.jar.isReadOnly) return run();
-  entered.isWrapped = true;
+  if (entered.jar.isReadOnly) return run();
+  const isOuter = entered.running === 0;
+  // Of those within each other the outer one saves. Of others, the last does too: it may have begun beside another one.
+  const isDone = (): boolean => isOuter || entered.running === 0;
+  entered.jar.open();
   try {
-    const result = await commitAfter(run, () => entered.visit.commit());
+    const result = await commitAfter(
+      () => runCounted(entered, run),
+      async () => (isDone() ? entered.visit.commit() : undefined),
+    );
+    // What an action gives is no answer: whoever has called it as a function may go on.
+    if (!(result instanceof Response)) return result;
+    if (isDone()) entered.jar.close();
     // The same answer, with one header more.
-    return entered.jar.hasWritten && result instanceof Response ? (withoutCaching(result) as R) : result;
+    return entered.jar.hasWritten ? (withoutCaching(result) as R) : result;
+  } catch (error) {
+    if (isDone() && isRedirect(error)) entered.jar.close();
+    throw error;
   } finally {
-    entered.jar.close();
-    const { background } = entered;
     // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
-    if (background.length > 0) after?.(() => Promise.allSettled(background));
+    const background = isDone() ? entered.background.splice(0) : [];
+    if (background.length > 0) platform.after?.(() => Promise.allSettled(background));
+  }
+}
+
+async function runCounted<T extends object, R>(
+  entered: StoreVisit<T>,
+  run: () => R | Promise<R>,
+): Promise<R> {
+  entered.running += 1;
+  try {
+    return await run();
+  } finally {
+    entered.running -= 1;
   }
 }
 

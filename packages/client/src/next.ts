@@ -29,5 +29,5 @@ const platform: NextPlatform = { cookies, headers, after: after ?? null };
 export function createSessions<T extends object = Record<string, unknown>>(
   options: SessionOptions<T> = {},
 ): NextSessions<T> {
-  return createNextSessions({ clock: nextClock, ...options }, platform);
+  return createNextSessions({ ...options, clock: options.clock ?? nextClock }, platform);
 }

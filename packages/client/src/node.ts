@@ -15,9 +15,10 @@ export type { Session, SessionMeta } from './session.ts';
 export interface NodeSessionOptions<T extends object = Record<string, unknown>> extends SessionOptions<T> {
   /**
    * Is told what the middleware could not save: either the answer has become a plain 503 or 500, or a session
-   * began after the answer's head had left (`cookies_sent`). Default `console.error`.
+   * began after the answer's head had left (`cookies_sent`). Default `console.error`, which also hears of what this
+   * function itself could not tell.
    */
-  onError?: (error: unknown, request: IncomingMessage) => void;
+  onError?: ((error: unknown, request: IncomingMessage) => void) | undefined;
 }
 
 /** A request behind the middleware. */
@@ -104,7 +105,7 @@ export function createNodeSessions<T extends object = Record<string, unknown>>(
     Object.assign(request, { session });
     if (held.has(response)) return;
     held.add(response);
-    holdUntilSaved(response, session, (error) => onError(error, request));
+    holdUntilSaved(response, session, (error) => void tell(onError, error, request));
   };
   const handle = async (...[request, response, next]: Parameters<SessionMiddleware>): Promise<void> => {
     try {
@@ -134,6 +135,22 @@ function holdUntilSaved<T extends object>(
 function withStatus(error: unknown): unknown {
   if (!(error instanceof SessionUnavailableError) || error.status === 503) return error;
   return new SessionUnavailableError(error.code, undefined, { status: 503, cause: error });
+}
+
+/** A defect in somebody's error report must not end the process: nobody could catch what it throws, or rejects. */
+async function tell(
+  onError: NonNullable<NodeSessionOptions['onError']>,
+  error: unknown,
+  request: IncomingMessage,
+): Promise<void> {
+  try {
+    // A function that gives a promise fits where nothing is awaited.
+    const result: unknown = onError(error, request);
+    await result;
+  } catch (cause) {
+    reportError(error);
+    reportError(cause);
+  }
 }
 
 function reportError(error: unknown): void {

@@ -1,5 +1,6 @@
 /** Sessions as the bridges keep them: typed reads and writes of records that are verified before use. */
 import type { DataCodec } from './codec.ts';
+import type { DeferredOperations } from './deferred.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
 import type { OnEvent, UnavailableEvent } from './events.ts';
 import { adaptRecord } from './fields.ts';
@@ -10,6 +11,7 @@ import type { Answer } from './wire.ts';
 
 export interface RemoteOptions {
   readonly transport: Transport;
+  readonly deferred: DeferredOperations;
   readonly records: RecordCodec;
   readonly clock: Clock;
   /** Never goes back. */
@@ -120,12 +122,15 @@ export class RemoteSessions {
     return { kind: 'stored', index: answer.index ?? 0, copies: answer.copies, sentAt };
   }
 
-  /** Destroys the session; the promise is rejected with SessionUnavailableError when that is not certain. */
+  /**
+   * Destroys the session; the promise is rejected with SessionUnavailableError when that is not certain. Then it is
+   * tried again with later requests until a bridge has done it.
+   */
   async destroy(ref: SessionRef): Promise<void> {
     const operation = this.#destroyOperation(ref);
     const answer = await this.#send('destroy', operation);
     if (!(answer instanceof SessionUnavailableError)) return;
-    this.#options.transport.defer(operation, () => undefined);
+    this.#options.deferred.addEnd(operation);
     throw answer;
   }
 
@@ -137,7 +142,7 @@ export class RemoteSessions {
 
   /** Renews the idle lifetime together with the next request to a bridge; `onDone` is told when it happened. */
   touchLater(ref: SessionRef, onDone: () => void): void {
-    this.#options.transport.defer(this.#touchOperation(ref), ({ status }) => {
+    this.#options.deferred.addTouch(this.#touchOperation(ref), ({ status }) => {
       if (status === 204) onDone();
     });
   }

@@ -6,6 +6,7 @@ import {
   type ReadOnlyReason,
   type SessionCookie,
 } from './cookies.ts';
+import { SessionError } from './errors.ts';
 
 /** Reads a request's cookies; writes to the headers of the answer, once there are any. */
 export class RequestJar implements CookieJar {
@@ -14,6 +15,7 @@ export class RequestJar implements CookieJar {
   readonly #request: Request;
   readonly #header: string | null;
   #headers: Headers | null;
+  #isClosed = false;
 
   constructor(request: Request, headers: Headers | null) {
     this.#request = request;
@@ -24,6 +26,18 @@ export class RequestJar implements CookieJar {
   /** From now on cookies go to these headers. */
   attach(headers: Headers): void {
     this.#headers = headers;
+    this.#isClosed = false;
+  }
+
+  /** A wrapped handler begins, whose answer gets these headers; but headers that its caller has named stay. */
+  open(headers: Headers): void {
+    this.#headers ??= headers;
+    this.#isClosed = false;
+  }
+
+  /** The answer is made: cookies that come now would reach nobody. */
+  close(): void {
+    this.#isClosed = true;
   }
 
   read(name: string): readonly string[] {
@@ -31,10 +45,13 @@ export class RequestJar implements CookieJar {
   }
 
   write(cookies: readonly SessionCookie[]): void {
+    // A save that nobody waited for: it is stored, and the answer was faster.
+    if (this.#isClosed) throw new SessionError('cookies_sent');
     if (this.#headers !== null) appendCookies(this.#headers, cookies);
   }
 
   whyReadOnly(): ReadOnlyReason | null {
+    if (this.#isClosed) return 'cookies_sent';
     return this.#headers === null ? 'read_only' : null;
   }
 

@@ -18,7 +18,17 @@ import { assertOptions } from './shapes.ts';
 const SHORTEST_SECRET_BYTES = 32;
 const MAKE_A_SECRET = 'Make one with: openssl rand -base64 32';
 
-export type ResolvedCookie = Required<Omit<CookieOptions, 'maxAge'>> & { readonly maxAge: number | null };
+export interface ResolvedCookie {
+  readonly name: string;
+  readonly sameSite: 'lax' | 'strict' | 'none';
+  readonly secure: boolean | 'auto';
+  readonly maxAge: number | null;
+}
+
+interface ResolvedCache {
+  readonly maxBytes: number;
+  readonly maxEntries: number;
+}
 
 /** Options with every default filled in and every value checked. */
 export interface ResolvedOptions<T extends object> {
@@ -39,7 +49,7 @@ export interface ResolvedOptions<T extends object> {
   readonly signingKeys: readonly JWK[];
   readonly codec: DataCodec;
   readonly cookie: ResolvedCookie;
-  readonly cache: Required<CacheOptions>;
+  readonly cache: ResolvedCache;
   /** Infinity where a visit cannot wait for another one's request. */
   readonly maxInFlight: number;
   /** Whether a read that one visit has sent may be awaited by another. */
@@ -180,7 +190,7 @@ function cookieOf({
 function cacheOf({
   maxBytes = DEFAULTS.cache.maxBytes,
   maxEntries = DEFAULTS.cache.maxEntries,
-}: CacheOptions): Required<CacheOptions> {
+}: CacheOptions): ResolvedCache {
   return { maxBytes, maxEntries };
 }
 

@@ -2,15 +2,22 @@
 import type { Clock } from './ports.ts';
 
 /**
+ * Milliseconds by which the two clocks may drift apart before one counts as set. One shows whole milliseconds and the
+ * other parts of them: to follow whichever is ahead at each look would make time run twice as fast for who looks often.
+ */
+const DRIFT_MS = 100;
+
+/**
  * Follows another clock, but never back: when that is set back, only the time that really passed counts. Set
  * forward, it jumps along, so that the time for which a machine or an isolate was suspended counts too, which the
  * platform's own steady clock may leave out.
  */
 export class SteadyClock implements Clock {
   readonly #clock: Clock;
-  /** What the clocks said last; null before anybody has asked. */
-  #last: { readonly now: number; readonly elapsed: number } | null = null;
-  #time = 0;
+  /** How far the clock was ahead of its elapsed time when it was last set; null before anybody has asked. */
+  #ahead: number | null = null;
+  /** How far this one is ahead of the elapsed time. */
+  #offset = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -18,12 +25,15 @@ export class SteadyClock implements Clock {
 
   /** Milliseconds; good for differences only. */
   now(): number {
-    const now = this.#clock.now();
-    const elapsed = this.#clock.elapsed?.() ?? 0;
-    if (this.#last === null) this.#time = now;
-    else this.#time += Math.max(now - this.#last.now, elapsed - this.#last.elapsed, 0);
-    this.#last = { now, elapsed };
-    return this.#time;
+    const elapsed = this.#clock.elapsed?.();
+    const ahead = this.#clock.now() - (elapsed ?? 0);
+    if (this.#ahead === null) this.#offset = ahead;
+    const jump = ahead - (this.#ahead ?? ahead);
+    if (this.#ahead === null || Math.abs(jump) > (elapsed === undefined ? 0 : DRIFT_MS)) {
+      this.#ahead = ahead;
+      this.#offset += Math.max(jump, 0);
+    }
+    return (elapsed ?? 0) + this.#offset;
   }
 
   after(delayMs: number, run: () => void): () => void {

@@ -2,6 +2,7 @@
 import { OperationQueue, type Pending } from './batch.ts';
 import type { Breaker } from './breaker.ts';
 import { Bridge } from './bridge.ts';
+import type { DeferredOperations } from './deferred.ts';
 import { SessionError, SessionUnavailableError } from './errors.ts';
 import type { Clock, Fetch, RandomBytes } from './ports.ts';
 import type { BatchOperation } from './protocol.ts';
@@ -10,6 +11,8 @@ import { batchRequestOf, checkResult, readBatch, readSingle, requestOf, type Ans
 
 export interface TransportOptions {
   readonly breakers: Map<string, Breaker>;
+  /** What leaves with the operations that somebody waits for. */
+  readonly deferred: DeferredOperations;
   readonly app: string;
   readonly bridgeUrls: readonly string[];
   readonly bridgeSecret: string;
@@ -37,15 +40,11 @@ const NUDGE_MS = 250;
 const ALONE_MS = 1_000;
 /** Answer bytes besides records. */
 const ANSWER_BYTES = 65_536;
-/** Operations that wait for the next request to a bridge. */
-const DEFERRED = 1000;
 
 export class Transport {
   readonly #options: TransportOptions;
   readonly #bridges: readonly Bridge[];
   readonly #queue: OperationQueue;
-  /** Method and ref → operation that nobody waits for. */
-  readonly #deferred = new Map<string, Deferred>();
   /** Where the last good answer came from. */
   #preferred = 0;
 
@@ -68,18 +67,8 @@ export class Transport {
    */
   send(operation: BatchOperation): Promise<Answer> {
     const answer = this.#queue.add(operation);
-    for (const { operation: waiting, onAnswer } of this.#deferred.values()) {
-      // What fails is done again when somebody needs it.
-      this.#queue.add(waiting).then(onAnswer, () => undefined);
-    }
-    this.#deferred.clear();
+    this.#options.deferred.leave(this.#options.clock.now(), (waiting) => this.#queue.add(waiting));
     return answer;
-  }
-
-  /** Sends the operation with the next one that somebody waits for. Only an answer is reported. */
-  defer(operation: BatchOperation, onAnswer: (answer: Answer) => void): void {
-    if (this.#deferred.size >= DEFERRED) return;
-    this.#deferred.set(`${operation.method} ${operation.ref}`, { operation, onAnswer });
   }
 
   /** Settles every operation; never rejects. */
@@ -228,11 +217,6 @@ export class Transport {
     bridge.succeeded();
     this.#preferred = this.#bridges.indexOf(bridge);
   }
-}
-
-interface Deferred {
-  readonly operation: BatchOperation;
-  readonly onAnswer: (answer: Answer) => void;
 }
 
 interface TryOutcome {
