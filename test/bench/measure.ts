@@ -19,11 +19,15 @@ export type Samples = ReadonlyMap<string, readonly Sample[]>;
 
 /**
  * Lets all contestants run once in each round, every other round in reverse, so that what else happens on the
- * machine troubles all alike. A round before the first warms up and is not counted.
+ * machine troubles all alike. Rounds before the first warm up and are not counted.
  */
-export async function playRounds(contestants: readonly Contestant[], rounds: number): Promise<Samples> {
+export async function playRounds(
+  contestants: readonly Contestant[],
+  rounds: number,
+  { warmUps = 1 }: { readonly warmUps?: number } = {},
+): Promise<Samples> {
   const samples = new Map<string, Sample[]>(contestants.map(({ name }) => [name, []]));
-  for (let round = 0; round <= rounds; round += 1) {
+  for (let round = 1 - warmUps; round <= rounds; round += 1) {
     const order = round % 2 === 0 ? contestants : contestants.toReversed();
     for (const { name, run } of order) {
       const sample = await run();

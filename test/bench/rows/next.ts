@@ -13,6 +13,11 @@ import { loaded } from '../wrk.ts';
 const VISITORS = 32;
 const WRITE_EVERY = 10;
 const ROUND_MS = 2_000;
+/**
+ * Rounds that are not counted, twenty seconds for each contestant. V8 compiles what a visit runs only after thousands
+ * of them: until then it takes up to twice as long, and longest where most code is its own.
+ */
+const WARM_UPS = 10;
 
 const AHEAD: Goal = { text: '> 1', isMet: (value) => value > 1 };
 
@@ -21,7 +26,7 @@ async function measureRead({ rounds }: MeasureOptions): Promise<Line[]> {
   const instance = await startNext(stack.url);
   try {
     const contestants = await readers(instance);
-    const samples = await playRounds(contestants, rounds);
+    const samples = await playRounds(contestants, rounds, { warmUps: WARM_UPS });
     const what = 'Next.js route handler that reads a cached session, 64 connections';
     const common = {
       unit: '/s',
@@ -97,7 +102,7 @@ async function measureTurns({ rounds }: MeasureOptions): Promise<Line[]> {
     ];
     const contestants: Contestant[] = [];
     for (const pair of pairs) contestants.push(await visited(pair));
-    const samples = await playRounds(contestants, rounds);
+    const samples = await playRounds(contestants, rounds, { warmUps: WARM_UPS });
     const what = `Next.js, two instances in turn, one write in ${WRITE_EVERY}, ${VISITORS} visitors`;
     const common = { what, unit: '/s', ours: samplesOf(samples, 'ours'), goal: AHEAD };
     const against = 'express-session with Redis, custom server, Pages API';

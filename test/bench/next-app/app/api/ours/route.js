@@ -2,7 +2,12 @@
 import { createSessions } from '@memsession/client/next';
 import { change, look } from '../../../lib/visit.mjs';
 
-const { getSession } = createSessions();
+const { getSession } = createSessions({
+  // As for iron-session: the measuring speaks plain http. With https the cookies say so by themselves.
+  cookie: { secure: false },
+  // A busy machine is no outage.
+  timeoutMs: 10_000,
+});
 
 export async function GET(request) {
   return Response.json(look(await getSession(request)));
