@@ -1,6 +1,6 @@
 /** sessionProxy(): the cookies are made what they should be before the request reaches its page. */
 import { NextResponse, type NextFetchEvent, type NextRequest } from 'next/server.js';
-import { appendCookies, readHint, type SessionCookie } from './cookies.ts';
+import { readHint, type SessionCookie } from './cookies.ts';
 import { SessionError } from './errors.ts';
 import { ProxyJar } from './next-jars.ts';
 import type { Visit, Visits } from './next-visits.ts';
@@ -71,7 +71,9 @@ function setCookies({ headers }: NextResponse, cookies: readonly SessionCookie[]
   for (const cookie of cookies) carrier.cookies.set(cookie);
   const told = [headers.get(SET_COOKIES), carrier.headers.get(SET_COOKIES)];
   headers.set(SET_COOKIES, told.filter((value) => value !== null).join(','));
-  appendCookies(headers, cookies);
+  // In the words of Next.js, which drops a line that its page has, too, only where both are the same.
+  for (const line of carrier.headers.getSetCookie()) headers.append('set-cookie', line);
+  headers.set('cache-control', 'private, no-store');
 }
 
 const OVERRIDES = 'x-middleware-override-headers';
