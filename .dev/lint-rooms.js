@@ -14,6 +14,7 @@ const ROOMS = {
       'edits',
       'standing',
       'turns',
+      'wrapped-calls',
       'identity',
       'browser',
       'parts',

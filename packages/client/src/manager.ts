@@ -8,6 +8,7 @@ import type { WaitUntil } from './ports.ts';
 import { RequestJar } from './request-jar.ts';
 import type { Session } from './session.ts';
 import { resolveOptions } from './settings.ts';
+import { WrappedCalls } from './wrapped-calls.ts';
 
 export interface LoadOptions {
   /**
@@ -79,8 +80,7 @@ interface Visit<T extends object> {
 /** What wrapped handlers make of one request. */
 interface WrappedAnswer {
   readonly headers: Headers;
-  /** Handlers that are not done. */
-  running: number;
+  readonly calls: WrappedCalls;
 }
 
 /**
@@ -133,13 +133,12 @@ class RequestVisits<T extends object> {
 
   /** Runs a handler, saves its session and gives its answer the cookies; of handlers within each other the outer does. */
   async run(request: Request, handle: () => Response | Promise<Response>): Promise<Response> {
-    const answer = this.#answers.get(request) ?? { headers: new Headers(), running: 0 };
+    const answer = this.#answers.get(request) ?? { headers: new Headers(), calls: new WrappedCalls() };
     this.#answers.set(request, answer);
     this.#visits.get(request)?.jar.open(answer.headers);
-    const isOuter = answer.running === 0;
-    const isDone = (): boolean => isOuter || answer.running === 0;
+    const isDone = answer.calls.begin();
     try {
-      const response = await runCounted(answer, handle);
+      const response = await answer.calls.run(handle);
       if (!isDone()) return response;
       const visit = this.#visits.get(request);
       if (visit !== undefined) await (await visit.handle).session.save();
@@ -158,18 +157,6 @@ class RequestVisits<T extends object> {
     // After an outage the same request may try again.
     handle.catch(() => this.#visits.delete(request));
     return { jar, handle };
-  }
-}
-
-async function runCounted(
-  answer: WrappedAnswer,
-  handle: () => Response | Promise<Response>,
-): Promise<Response> {
-  answer.running += 1;
-  try {
-    return await handle();
-  } finally {
-    answer.running -= 1;
   }
 }
 

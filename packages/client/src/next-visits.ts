@@ -12,6 +12,7 @@ import {
 } from './next-platform.ts';
 import { readOnlyView } from './next-view.ts';
 import type { WaitUntil } from './ports.ts';
+import { WrappedCalls } from './wrapped-calls.ts';
 import type { Session } from './session.ts';
 
 export interface VisitOptions {
@@ -71,8 +72,8 @@ export class Visit<T extends object> {
 export interface StoreVisit<T extends object> {
   readonly visit: Visit<T>;
   readonly jar: StoreJar;
-  /** Wrapped functions that are not done: the first and the last one save, and see to the background work. */
-  running: number;
+  /** Of wrapped functions, which save, and see to the background work. */
+  readonly calls: WrappedCalls;
   readonly background: Promise<unknown>[];
 }
 
@@ -136,10 +137,10 @@ export class Visits<T extends object> {
     const jar = new StoreJar(store, headers);
     const background: Promise<unknown>[] = [];
     const collect: WaitUntil = (work) => void background.push(work);
-    const canWait = (): boolean => entered.running > 0 && this.#platform.after !== null;
+    const canWait = (): boolean => entered.calls.areRunning && this.#platform.after !== null;
     const waitUntil = (): WaitUntil | null => (canWait() ? collect : null);
     const visit = new Visit(this.#manager(), { jar, isReadOnly: jar.isReadOnly, waitUntil });
-    const entered: StoreVisit<T> = { visit, jar, running: 0, background };
+    const entered: StoreVisit<T> = { visit, jar, calls: new WrappedCalls(), background };
     this.#stores.set(store, entered);
     return entered;
   }

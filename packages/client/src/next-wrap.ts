@@ -1,7 +1,7 @@
 /** withSession(): the session is saved when the handler or action is done, also when it redirects. */
 import type { SessionManager } from './manager.ts';
 import { isRedirect, type CookieStore, type NextPlatform } from './next-platform.ts';
-import type { StoreVisit, Visits } from './next-visits.ts';
+import type { Visits } from './next-visits.ts';
 
 export interface WrapOptions<T extends object> {
   readonly visits: Visits<T>;
@@ -37,13 +37,11 @@ async function runWithStore<T extends object, R>(
 ): Promise<R> {
   const entered = await visits.enter(store);
   if (entered.jar.isReadOnly) return run();
-  const isOuter = entered.running === 0;
-  // Of those within each other the outer one saves. Of others, the last does too: it may have begun beside another one.
-  const isDone = (): boolean => isOuter || entered.running === 0;
+  const isDone = entered.calls.begin();
   entered.jar.open();
   try {
     const result = await commitAfter(
-      () => runCounted(entered, run),
+      () => entered.calls.run(run),
       async () => (isDone() ? entered.visit.commit() : undefined),
     );
     // What an action gives is no answer: whoever has called it as a function may go on.
@@ -58,18 +56,6 @@ async function runWithStore<T extends object, R>(
     // Only now: armed earlier, it fires when the client hangs up, and makes setting cookies fail.
     const background = isDone() ? entered.background.splice(0) : [];
     if (background.length > 0) platform.after?.(() => Promise.allSettled(background));
-  }
-}
-
-async function runCounted<T extends object, R>(
-  entered: StoreVisit<T>,
-  run: () => R | Promise<R>,
-): Promise<R> {
-  entered.running += 1;
-  try {
-    return await run();
-  } finally {
-    entered.running -= 1;
   }
 }
 
