@@ -15,13 +15,7 @@ export function divided(plan: Plan): Plan {
 export function cutOff(plan: Plan): Plan {
   const forMs = LOSS_GRACE_MS + 10_000;
   const visits = Array.from({ length: plan.browsers }, (_, browser): VisitStep[] => {
-    const visit = {
-      kind: 'visit',
-      browser,
-      isFresh: true,
-      nonce: browser.toString(36),
-      answerMs: 1,
-    } as const;
+    const visit = visitBy(browser);
     const reads = Array.from({ length: 10 }, (_each, number): VisitStep => {
       return { ...visit, at: CUT_AT_MS + forMs + browser * 20 + number * 100, task: 'read', instance: 0 };
     });
@@ -38,13 +32,7 @@ export function leftOut(plan: Plan): Plan {
   const forMs = 2 * LOSS_GRACE_MS;
   const visits = Array.from({ length: plan.browsers }, (_, browser): VisitStep[] => {
     const at = CUT_AT_MS + LOSS_GRACE_MS + 5_000 + browser * 1_000;
-    const visit = {
-      kind: 'visit',
-      browser,
-      isFresh: true,
-      nonce: browser.toString(36),
-      answerMs: 1,
-    } as const;
+    const visit = visitBy(browser);
     return [
       { ...visit, at, task: 'save', instance: 0 },
       { ...visit, at: at + 200, task: 'read', instance: 1 },
@@ -60,6 +48,11 @@ function setUp(plan: Plan, steps: readonly Step[]): Plan {
   const endMs = Math.max(...steps.map((step) => step.at + (step.kind === 'fault' ? step.forMs : 0)));
   // Each instance has a bridge of its own to begin with.
   return { ...plan, nodes: 3, bridges: 2, instances: 2, noise: QUIET, endMs, steps: inOrder };
+}
+
+/** Confirmed, and answered at once. */
+function visitBy(browser: number): Omit<VisitStep, 'at' | 'task' | 'instance'> {
+  return { kind: 'visit', browser, isFresh: true, nonce: browser.toString(36), answerMs: 1 };
 }
 
 function visitsOf({ steps }: Plan): Step[] {
