@@ -31,6 +31,7 @@ const ROOMS = {
     ],
     [
       'transport',
+      'attempts',
       'bridge',
       'batch',
       'deferred',

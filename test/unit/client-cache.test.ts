@@ -376,6 +376,8 @@ test('what is served from memory is touched in the background, or with the next 
   await look(instance, browser);
   assert.equal(bridge.operations.length, 0);
   await change(instance, new TestBrowser(), (session) => (session.views = 1));
+  // They leave together, but nobody waits for the touch.
+  await waitUntil(() => bridge.operations.length === 2, 'both have come');
   assert.deepEqual(bridge.operations.map(({ method }) => method).toSorted(), ['PUT', 'TOUCH']);
   clock.advance(150);
   const background: Promise<unknown>[] = [];

@@ -41,6 +41,16 @@ export class Breaker {
     return this.#probed;
   }
 
+  /** Whether a probe is under way. */
+  get isProbed(): boolean {
+    return this.#probeSentAt !== null;
+  }
+
+  /** Milliseconds until a probe may be sent; endless while one is under way. */
+  get restMs(): number {
+    return this.isProbed ? Number.POSITIVE_INFINITY : Math.max(0, this.#probeAt - this.#options.clock.now());
+  }
+
   get isOpen(): boolean {
     return this.#failures >= FAILURES;
   }

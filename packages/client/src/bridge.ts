@@ -49,6 +49,15 @@ export class Bridge {
     return this.#breaker.isNewlyOpen;
   }
 
+  get isProbed(): boolean {
+    return this.#breaker.isProbed;
+  }
+
+  /** Milliseconds until it may be probed; endless while it is. */
+  get restMs(): number {
+    return this.#breaker.restMs;
+  }
+
   /** Resolves when the last probe has ended. */
   get probed(): Promise<unknown> {
     return this.#breaker.probed;

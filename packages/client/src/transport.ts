@@ -1,4 +1,5 @@
 /** Operations to the bridges: tried in turn within one deadline, and batched when they wait together. */
+import { type Attempt, Attempts } from './attempts.ts';
 import { OperationQueue, type Pending } from './batch.ts';
 import type { Breaker } from './breaker.ts';
 import { Bridge } from './bridge.ts';
@@ -28,16 +29,6 @@ export interface TransportOptions {
   readonly random: RandomBytes;
 }
 
-/** Share of the time left that a try gets when another can follow: a bridge that hangs leaves time for the next. */
-const TRY_SHARE = 0.6;
-/** Fewest tries; with more bridges, each gets one. All operations are safe to repeat. */
-const TRIES = 2;
-/** Milliseconds before the same bridge is tried again, at most; jittered. */
-const BACKOFF_MS = 50;
-/** A bridge that is left alone is probed so long after its last failure when another one fails, milliseconds. */
-const NUDGE_MS = 250;
-/** And so long when there is no other, so that an outage is over for the clients when it is over for the bridges. */
-const ALONE_MS = 1_000;
 /** Answer bytes besides records. */
 const ANSWER_BYTES = 65_536;
 
@@ -73,95 +64,27 @@ export class Transport {
 
   /** Settles every operation; never rejects. */
   async #exchange(operations: readonly Pending[]): Promise<void> {
+    const { clock, random } = this.#options;
+    const bridges = [...this.#bridges.slice(this.#preferred), ...this.#bridges.slice(0, this.#preferred)];
+    const attempts = new Attempts({ bridges, deadline: latestDeadline(operations), clock, random });
     let open = operations;
     let error: SessionError | null = null;
-    const tried: Bridge[] = [];
     while (open.length > 0) {
-      const next = await this.#next(tried, open);
-      const left = this.#leftMs(open);
-      if (next === null || left <= 0) break;
-      const outcome = await this.#try(next.bridge, open, next.isLast ? left : left * TRY_SHARE);
-      tried.push(next.bridge);
+      const next = await attempts.next();
+      if (next === null) break;
+      const outcome = await this.#try(next, open);
       open = outcome.open;
-      error = outcome.error ?? error;
+      if (outcome.error === null) continue;
+      error = outcome.error;
+      attempts.failed(next.bridge, error);
     }
     if (open.length === 0) return;
     error ??= new SessionUnavailableError('bridge_unavailable', 'It failed repeatedly.');
     for (const pending of open) pending.reject(error);
   }
 
-  /**
-   * Whom to ask next: from the last good one on, first those that were not asked yet. Which of them are usable
-   * is looked up again each time, because the one that is back is often found by what failed at another.
-   */
-  async #next(
-    tried: readonly Bridge[],
-    open: readonly Pending[],
-  ): Promise<{ bridge: Bridge; isLast: boolean } | null> {
-    const [first, ...others] = this.#usableBridges().filter((bridge) => !tried.includes(bridge));
-    if (first !== undefined) return { bridge: first, isLast: others.length === 0 && tried.length > 0 };
-    const bridge = tried.length === 0 ? await this.#whenAllAreLeft(open) : await this.#afterAll(tried, open);
-    return bridge === null ? null : { bridge, isLast: true };
-  }
-
-  /** Every bridge is left alone: that is an outage, unless the last one has just failed others. */
-  async #whenAllAreLeft(open: readonly Pending[]): Promise<Bridge | null> {
-    for (const bridge of this.#bridges) bridge.nudge(ALONE_MS);
-    // One that is back may not have been found yet.
-    const mayBeBack = this.#bridges.some(({ isNewlyLeft }) => isNewlyLeft) && this.#leftMs(open) > 0;
-    return mayBeBack ? this.#probeOthers([], open) : null;
-  }
-
-  /** All that could be asked were tried: one that was left alone is well again, or one is asked again. */
-  async #afterAll(tried: readonly Bridge[], open: readonly Pending[]): Promise<Bridge | null> {
-    const found = this.#leftMs(open) > 0 ? await this.#probeOthers(tried, open) : null;
-    if (found !== null) return found;
-    const again = this.#usableBridges().find(({ isOverloaded }) => !isOverloaded);
-    if (tried.length >= TRIES || again === undefined || this.#leftMs(open) <= 0) return null;
-    await this.#backOff(this.#leftMs(open));
-    return again;
-  }
-
-  /** From the last good one on, without those that are left alone; those that want to be spared come last. */
-  #usableBridges(): Bridge[] {
-    const inTurn = [...this.#bridges.slice(this.#preferred), ...this.#bridges.slice(0, this.#preferred)];
-    const usable = inTurn.filter((bridge) => bridge.isUsable);
-    if (usable.length === 1) return usable;
-    return [...usable.filter(({ isSpared }) => !isSpared), ...usable.filter(({ isSpared }) => isSpared)];
-  }
-
-  /** All that were tried have failed: one that was left alone may be well again. Gives it, or null. */
-  async #probeOthers(tried: readonly Bridge[], open: readonly Pending[]): Promise<Bridge | null> {
-    const others = this.#bridges.filter((bridge) => !tried.includes(bridge));
-    for (const bridge of others) bridge.nudge(NUDGE_MS);
-    const probes = others.map(async (bridge) => {
-      if (bridge.isUsable) return bridge;
-      await bridge.probed;
-      if (bridge.isUsable) return bridge;
-      throw new Error('It is not well.');
-    });
-    if (probes.length === 0) return null;
-    let cancel = ignore;
-    const late = new Promise<null>((resolve) => {
-      cancel = this.#options.clock.after(this.#leftMs(open) * TRY_SHARE, () => resolve(null));
-    });
-    const found = await Promise.race([Promise.any(probes).catch(() => null), late]);
-    cancel();
-    return found;
-  }
-
-  #leftMs(open: readonly Pending[]): number {
-    return latestDeadline(open) - this.#options.clock.now();
-  }
-
-  #backOff(leftMs: number): Promise<void> {
-    const { clock, random } = this.#options;
-    const share = 0.5 + (random(1)[0] ?? 0) / 512;
-    return new Promise((resolve) => void clock.after(Math.min(BACKOFF_MS, leftMs / 4) * share, resolve));
-  }
-
   /** One request; settles what is settled by its answer and gives back what may be tried again. */
-  async #try(bridge: Bridge, open: readonly Pending[], timeoutMs: number): Promise<TryOutcome> {
+  async #try({ bridge, timeoutMs }: Attempt, open: readonly Pending[]): Promise<TryOutcome> {
     let results;
     try {
       results = await this.#request(bridge, open, timeoutMs);
@@ -237,8 +160,4 @@ function latestDeadline(pending: readonly Pending[]): number {
 function asSessionError(thrown: unknown): SessionError {
   if (thrown instanceof SessionError) return thrown;
   return new SessionUnavailableError('bridge_unavailable', undefined, { cause: thrown });
-}
-
-function ignore(): void {
-  // Nothing is to be done.
 }

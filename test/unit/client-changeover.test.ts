@@ -1,0 +1,97 @@
+/** Bridges that are restarted in turn, in a time that the test owns. */
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DeferredOperations } from '../../packages/client/src/deferred.ts';
+import type { Fetch } from '../../packages/client/src/index.ts';
+import { Transport } from '../../packages/client/src/transport.ts';
+import { Random } from '../simulation/random.ts';
+import { FakeClock } from '../support/fake-clock.ts';
+import { MemoryBridge } from '../support/memory-bridge.ts';
+
+const ID = '602F7397FBE4D9932E59A9D0E52FE178';
+const TIMEOUT_MS = 1_000;
+
+interface Absence {
+  readonly bridge: number;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** One after the other is away; whoever is next waits until the last one is back, or hardly. */
+function drawAbsences(random: Random, bridges: number): Absence[] {
+  const absences: Absence[] = [];
+  let at = random.between(0, 500);
+  for (let turn = 0; turn < 4 * bridges; turn += 1) {
+    const to = at + random.between(50, random.pick([200, 1_500, 6_000]));
+    absences.push({ bridge: turn % bridges, from: at, to });
+    at = to + random.between(0, random.pick([20, 400]));
+  }
+  return absences;
+}
+
+function nameOf(bridge: number): string {
+  return `http://bridge-${bridge}.test`;
+}
+
+/** Those that are away refuse connections; everything takes some milliseconds. */
+function createNetwork(clock: FakeClock, random: Random, absences: readonly Absence[]): Fetch {
+  const memory = new MemoryBridge({ secrets: {}, isOpen: true, now: () => clock.now() });
+  const pass = (ms: number): Promise<void> => new Promise((resolve) => void clock.after(ms, resolve));
+  return async (url, init) => {
+    await pass(random.between(0, 10));
+    const isAway = absences.some(
+      ({ bridge, from, to }) => url.startsWith(nameOf(bridge)) && clock.now() >= from && clock.now() < to,
+    );
+    await pass(random.between(0, 20));
+    if (isAway) throw new TypeError('fetch failed');
+    return memory.fetch(url, init);
+  };
+}
+
+/** Calls from the beginning to the end; gives the times of those that failed. */
+async function play(seed: number, bridges: number): Promise<{ calls: number; failed: string[] }> {
+  const random = new Random(seed);
+  const clock = new FakeClock();
+  const absences = drawAbsences(random, bridges);
+  const transport = new Transport({
+    app: 'default',
+    breakers: new Map(),
+    deferred: new DeferredOperations(),
+    bridgeUrls: Array.from({ length: bridges }, (_, bridge) => nameOf(bridge)),
+    bridgeSecret: '',
+    bridgeToken: () => 'nobody looks at it',
+    timeoutMs: TIMEOUT_MS,
+    maxInFlight: 64,
+    maxRecordBytes: 1_000,
+    fetch: createNetwork(clock, random, absences),
+    clock,
+    wallClock: clock,
+    random: (length) => Uint8Array.from({ length }, () => random.below(256)),
+  });
+  const failed: string[] = [];
+  const calls: Promise<unknown>[] = [];
+  const gapMs = random.pick([5, 20, 100]);
+  while (clock.now() < (absences.at(-1)?.to ?? 0)) {
+    const at = Math.round(clock.now());
+    const call = transport.send({ method: 'GET', ref: `${ID}.${random.below(3)}` });
+    calls.push(call.catch((error: unknown) => failed.push(`seed ${seed} at ${at} ms: ${String(error)}`)));
+    await clock.advance(random.between(0, 2 * gapMs));
+  }
+  await clock.advance(2 * TIMEOUT_MS);
+  await Promise.all(calls);
+  return { calls: calls.length, failed };
+}
+
+for (const bridges of [2, 3]) {
+  test(`while ${bridges} bridges are restarted in turn, no call is told of an outage`, async () => {
+    const failed: string[] = [];
+    let calls = 0;
+    for (let seed = 1; seed <= 12; seed += 1) {
+      const played = await play(seed, bridges);
+      calls += played.calls;
+      failed.push(...played.failed);
+    }
+    assert.ok(calls > 1_000, 'there were calls');
+    assert.deepEqual(failed, []);
+  });
+}
