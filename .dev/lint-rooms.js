@@ -11,6 +11,7 @@ const ROOMS = {
     [
       'handle',
       'committer',
+      'mover',
       'edits',
       'standing',
       'turns',

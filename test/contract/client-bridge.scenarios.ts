@@ -239,6 +239,26 @@ function checkEnding(check: Check): void {
     assert.deepEqual(await look(one, attacker), {});
   });
 
+  check('what another tab saves while regenerate() runs goes along, or is refused', async (stage) => {
+    const [one, other] = [stage.instance(), stage.instance()];
+    let taken = 0;
+    for (let round = 1; round <= 20; round += 1) {
+      await change(one, stage.browser, (session) => (session.views = round));
+      const tab = stage.browser.clone();
+      const [saved] = await Promise.allSettled([
+        change(other, tab, (session) => (session['tab'] = round)),
+        visit(one, stage.browser, (session) => session.regenerate()),
+      ]);
+      const isTaken = saved.status === 'fulfilled';
+      if (!isTaken) assert.ok(hasCode('session_destroyed')(saved.reason), String(saved.reason));
+      const session = await look(stage.instance(), stage.browser);
+      assert.equal(session.views, round);
+      assert.equal(session['tab'] === round, isTaken);
+      if (isTaken) taken += 1;
+    }
+    assert.ok(taken > 0, 'some came in time');
+  });
+
   check('an id that is sealed but not stored is never adopted', async (stage) => {
     const instance = stage.instance();
     await change(instance, stage.browser, (session) => (session.views = 1));

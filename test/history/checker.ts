@@ -97,6 +97,7 @@ function checkSession(log: SessionLog, history: History, report: Report): void {
     checkEnd(log, operation, { maxStaleMs: history.maxStaleMs, report });
   }
   if (log.losses.length > 0 || log.lapses.length > 0) return;
+  checkMove(log, report);
   const seen = new Set([...log.uses, ...log.saves.map(({ operation }) => operation)]);
   for (const operation of seen) checkFork(log, operation, { states, report });
 }
@@ -143,6 +144,19 @@ function checkEnd(log: SessionLog, operation: Operation, { maxStaleMs, report }:
   if (before?.session !== log.id || before.isStale || before.source === 'cookie') return;
   if (seenSince(operation, maxStaleMs) > ended.end)
     tell(`${name(operation)} is served a session that was ended`);
+}
+
+/** A session that goes on under another id has what was acknowledged under the old one. */
+function checkMove({ id, endings, saves }: SessionLog, report: Report): void {
+  const [move, another] = endings;
+  // Of two that end a session at once, one has nothing left to move.
+  if (move === undefined || another !== undefined || move.outcome !== 'ok') return;
+  const { kind, after, start, end } = move;
+  if (kind !== 'regenerate' || after === null || after.session === id) return;
+  const missing = saves.filter(({ nonce }) => !after.nonces.includes(nonce)).map(({ nonce }) => nonce);
+  if (missing.length === 0) return;
+  const text = `${name(move)} goes on without ${missing.join(' ')}`;
+  report({ check: 'no lost update', text, session: id, at: end ?? start });
 }
 
 /** Two requests that see the same version must see the same data. */

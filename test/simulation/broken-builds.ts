@@ -8,6 +8,7 @@ import { type SaveRequest, type SaveResult, SessionStore } from '../../packages/
 import type { Held } from '../../packages/client/src/cache.ts';
 import { Holdings, type Wanted } from '../../packages/client/src/holdings.ts';
 import type { RecordCodec } from '../../packages/client/src/ports.ts';
+import { SessionSaver } from '../../packages/client/src/saver.ts';
 import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
 import type { CheckName } from '../history/checker.ts';
 import type { Mutation } from './mutation.ts';
@@ -111,6 +112,11 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     breaks: LOSSES,
     apply: () => patch(Deaths.prototype, 'reached', () => () => {}),
     change: cutOff,
+  },
+  {
+    name: 'a new id that does not look at what was saved under the old one',
+    breaks: ['no lost update'],
+    apply: () => patch(SessionSaver.prototype, 'end', () => async () => ({ kind: 'ended' })),
   },
   {
     name: 'a retry without the version that it replaces',

@@ -79,3 +79,29 @@ test('a lapse excuses neither what was ended nor less than a cookie says', () =>
   assert.deepEqual(broken([FIRST, SECOND, end, readAt(40_000, 2, view(2, ['a', 'b']))]), ['ended']);
   assert.deepEqual(broken([FIRST, SECOND, readAt(40_000, 2, view(1, ['a']))]), ['monotonic']);
 });
+
+test('a session that gets another id has what was acknowledged under the old one', () => {
+  const moved = (before: View, nonces: readonly string[]): Operation => {
+    const after = { ...view(1, nonces), session: 'T' };
+    return operation('regenerate', { start: 20, floor: 1, before, after, nonce: 'c' });
+  };
+  const both = view(2, ['a', 'b']);
+  assert.deepEqual(broken([FIRST, SECOND, moved(both, ['a', 'b', 'c'])], []), []);
+  assert.deepEqual(broken([FIRST, SECOND, moved(both, ['a', 'c'])], []), ['no lost update']);
+  // Also of what was acknowledged after it had begun.
+  const late = { ...SECOND, start: 19, end: 40 };
+  assert.deepEqual(broken([FIRST, moved(view(1, ['a']), ['a', 'c']), late], []), ['no lost update']);
+  // Of two that move it at once, one comes late.
+  assert.deepEqual(
+    broken(
+      [
+        FIRST,
+        SECOND,
+        moved(both, ['a', 'b', 'c']),
+        { ...moved(both, ['a', 'c']), after: { ...both, session: 'U' } },
+      ],
+      [],
+    ),
+    [],
+  );
+});

@@ -3,8 +3,9 @@ import type { Browser } from './browser.ts';
 import { carry, writeCarried, type Carried } from './carried.ts';
 import { COOKIE_LIMIT } from './cookies.ts';
 import { SessionError, type SessionUnavailableError } from './errors.ts';
-import { applyChanges, diffFields, fieldsOf, isUnchanged, NO_FIELDS, type Fields } from './fields.ts';
+import { diffFields, fieldsOf, isUnchanged, type Fields } from './fields.ts';
 import { newIdentity } from './identity.ts';
+import { Mover } from './mover.ts';
 import type { Parts } from './parts.ts';
 import type { SessionRecord } from './ports.ts';
 import type { Identity } from './seal.ts';
@@ -57,35 +58,32 @@ export class Committer<T extends object> {
   }
 
   /**
-   * The fields under an id that nobody knows; the old one, if there is one, is ended.
+   * Stores the draft under an id that nobody knows; the old one, if there is one, is ended. What others save
+   * under that until then is taken along.
    * @throws SessionUnavailableError nothing has changed, or the new session is stored and the old one is not
    *   yet known to be ended.
+   * @throws what the draft throws; nothing has changed.
    */
-  async moveToNewId(fields: Fields): Promise<void> {
+  async moveToNewId(draft: Draft): Promise<void> {
     const standing = this.#standing;
-    const { engine, saver } = this.#parts;
-    const { identity: old, index } = standing;
+    const { engine } = this.#parts;
+    const { identity: old, held, index } = standing;
     if (old === null) {
       // There is no id to end: this is a first save, which the browser may carry.
-      await this.commit(async () => fields, { mayCarry: true });
+      await this.commit(draft, { mayCarry: true });
       return standing.writeDueCookies(engine, this.#browser);
     }
     const identity = await newIdentity(engine);
-    const saved = await saver.save({
-      id: identity.id,
-      index: null,
-      base: null,
-      fields,
-      rebase: async (newer) => applyChanges(fieldsOf(newer), diffFields(NO_FIELDS, fields)),
-      canRestore: () => false,
-    });
-    if (saved.kind === 'unavailable') throw saved.error;
+    const moved = await new Mover(this.#parts).move(held, identity.id, draft);
+    const ref = { id: old.id, index };
+    engine.memory.cache.markGone(old.id);
     standing.identity = identity;
     standing.isSealNew = true;
-    standing.setHeld(saved.held);
+    standing.setHeld(moved.held);
     await standing.writeDueCookies(engine, this.#browser);
-    engine.memory.cache.markGone(old.id);
-    await engine.remote.destroy({ id: old.id, index });
+    if (moved.outage === null) return engine.remote.destroy(ref);
+    engine.remote.destroyLater(ref);
+    throw moved.outage;
   }
 
   /** Tries to store what the browser carries; gives the outage that keeps it there, or null. */

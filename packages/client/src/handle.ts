@@ -12,10 +12,10 @@ import {
   isUnchanged,
   joinFields,
   readFields,
-  type Fields,
+  type Changes,
 } from './fields.ts';
 import type { Parts } from './parts.ts';
-import type { WaitUntil } from './ports.ts';
+import type { SessionRecord, WaitUntil } from './ports.ts';
 import {
   createSession,
   RESERVED_KEYS,
@@ -139,8 +139,11 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         const { standing } = this.#use;
         // Data of a session that has ended meanwhile is not taken along, only what is new.
         if (standing.record !== null) await this.#load({ keepsChanges: true });
-        const fields = applyChanges(fieldsOf(standing.record), this.#edits.due(taken));
-        if (fields.size > 0 || standing.record !== null) await this.#committer.moveToNewId(fields);
+        const changes = this.#edits.due(taken);
+        if (standing.record === null && applyChanges(fieldsOf(null), changes).size === 0) return;
+        await this.#committer.moveToNewId(this.#draftOf(changes));
+        this.#edits.settle(taken, { isStored: true });
+        this.#edits.show(fieldsOf(standing.record));
       }),
     );
   }
@@ -176,22 +179,30 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
   #save(taken: Taken, way: Way): Promise<void> {
     return this.#settling(taken, async () => {
       const changes = this.#edits.due(taken);
-      let start = this.#use.standing.record;
-      const mine = (): Fields => applyChanges(fieldsOf(start), changes);
+      const { record } = this.#use.standing;
       // Also after the session has ended: who has changed nothing need not hear of it.
-      if (isUnchanged(changes) || isUnchanged(diffFields(fieldsOf(start), mine())))
-        return way === 'open' ? this.writeDueCookies() : undefined;
+      const leavesAsIs = (): boolean =>
+        isUnchanged(diffFields(fieldsOf(record), applyChanges(fieldsOf(record), changes)));
+      if (isUnchanged(changes) || leavesAsIs()) return way === 'open' ? this.writeDueCookies() : undefined;
       this.#assertOpen();
       if (way === 'open') this.#use.browser.assertWritable();
-      const { onConflict: policy, codec } = this.#parts.engine.options;
-      const draft: Draft = async (base, isConflict) => {
-        if (isConflict && base !== null)
-          return resolveConflict({ base: start, mine: mine(), policy, codec }, base);
-        start = base;
-        return mine();
-      };
-      await this.#commit(draft, taken, way);
+      await this.#commit(this.#draftOf(changes), taken, way);
     });
+  }
+
+  /** These changes on top of what is stored; the app has a say when somebody else has saved first. */
+  #draftOf(changes: Changes): Draft {
+    const { onConflict: policy, codec } = this.#parts.engine.options;
+    let start: SessionRecord | null = null;
+    return async (base, isConflict) => {
+      if (!isConflict || base === null) {
+        start = base;
+        return applyChanges(fieldsOf(base), changes);
+      }
+      if (isUnchanged(changes)) return fieldsOf(base);
+      const mine = applyChanges(fieldsOf(start), changes);
+      return resolveConflict({ base: start, mine, policy, codec }, base);
+    };
   }
 
   /** Stores the draft, shows the result in the session object and in the cookies. */

@@ -44,6 +44,8 @@ export interface SessionRecord {
   readonly codec: string;
   /** The fields: the JSON text of one object, free of keys that reach a prototype. */
   readonly data: string;
+  /** Nothing comes after this version: the session has gone on under another id (`end`). It has no data. */
+  readonly isEnd?: true;
 }
 
 /** Why a stored record is not believed. */

@@ -105,6 +105,7 @@ function writeClaims(record: SessionRecord, app: string): string {
     ...(record.nonce === '' ? {} : { jti: record.nonce, log: record.log }),
     ...(record.changed === null ? {} : { chg: Object.fromEntries(record.changed), cut: record.cut }),
     ...(record.codec === 'json' ? {} : { cdc: record.codec }),
+    ...(record.isEnd === true ? { end: true } : {}),
   };
   return `${JSON.stringify(claims).slice(0, -1)},"data":${record.data}}`;
 }
@@ -169,6 +170,7 @@ function readClaims(payload: Uint8Array, expected: Expected): VerifiedRecord {
       ...readHistory(claims),
       codec: cdc,
       data: JSON.stringify(data),
+      ...(claims['end'] === true ? { isEnd: true } : {}),
     },
   };
 }

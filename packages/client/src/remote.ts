@@ -127,11 +127,15 @@ export class RemoteSessions {
    * tried again with later requests until a bridge has done it.
    */
   async destroy(ref: SessionRef): Promise<void> {
-    const operation = this.#destroyOperation(ref);
-    const answer = await this.#send('destroy', operation);
+    const answer = await this.#send('destroy', this.#destroyOperation(ref));
     if (!(answer instanceof SessionUnavailableError)) return;
-    this.#options.deferred.addEnd(operation);
+    this.destroyLater(ref);
     throw answer;
+  }
+
+  /** Destroys the session with a later request to a bridge, as soon as one can do it. */
+  destroyLater(ref: SessionRef): void {
+    this.#options.deferred.addEnd(this.#destroyOperation(ref));
   }
 
   /** Renews the idle lifetime; whether that has happened. */
@@ -171,10 +175,13 @@ export class RemoteSessions {
     id: string,
     answer: Answer,
     kind: K,
-  ): Promise<{ kind: K; record: SessionRecord; index: number } | { kind: 'rejected' } | Unavailable> {
+  ): Promise<
+    { kind: K; record: SessionRecord; index: number } | { kind: 'rejected' | 'gone' } | Unavailable
+  > {
     const expected = { id, startedAfter: this.startedAfter() };
     const verified = await this.#options.records.verify(answer.record ?? '', expected);
     if (!verified.ok) return this.#reject(verified.reason);
+    if (verified.record.isEnd === true) return { kind: 'gone' };
     const record = adaptRecord(verified.record, this.#options.codec);
     if (record === null) return this.#reject('codec');
     if (record.version !== answer.version) {

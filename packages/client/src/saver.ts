@@ -10,6 +10,7 @@ import {
   fieldsOf,
   isUnchanged,
   joinFields,
+  NO_FIELDS,
   type Fields,
 } from './fields.ts';
 import { foreignChanges, includesSave, nextHistory, nextLog } from './history.ts';
@@ -17,7 +18,7 @@ import type { Holdings } from './holdings.ts';
 import { newNonce } from './identifiers.ts';
 import type { SessionRecord } from './ports.ts';
 import { LIMITS } from './protocol.ts';
-import type { Condition, WriteOutcome } from './remote.ts';
+import type { Condition, Unavailable, WriteOutcome } from './remote.ts';
 
 /** What is to be stored. */
 export interface SaveJob {
@@ -64,6 +65,10 @@ const ROUNDS = 40;
 const EAGER_ROUNDS = 2;
 /** Milliseconds of that wait, at most. */
 const LONGEST_WAIT_MS = 20;
+
+/** What came of ending an id. `unavailable`: nobody knows. */
+export type End =
+  { readonly kind: 'ended' } | ({ readonly kind: 'saved' } & Pick<Held, 'record' | 'index'>) | Unavailable;
 
 export class SessionSaver<T extends object> {
   readonly #engine: Engine<T>;
@@ -114,6 +119,23 @@ export class SessionSaver<T extends object> {
       index: round.index,
       error,
     };
+  }
+
+  /** Puts a last version under an id, on top of which nobody can save, unless somebody has saved since `base`. */
+  async end(base: SessionRecord, index: number | null): Promise<End> {
+    const { id, version } = base;
+    if (version >= LIMITS.version) return { kind: 'ended' };
+    const empty = this.compose(id, { base, fields: NO_FIELDS, version: version + 1 });
+    const last: SessionRecord = { ...empty, changed: null, cut: 0, isEnd: true };
+    for (let ifVersion = version; ;) {
+      const outcome = await this.#engine.remote.write({ id, index }, last, { ifVersion });
+      if (outcome.kind === 'unavailable') return outcome;
+      // Where it is absent, gone or not ours, there is nothing to take along.
+      if (outcome.kind !== 'conflict') return { kind: 'ended' };
+      if (outcome.record.version > version) return { ...outcome, kind: 'saved' };
+      // The nodes have lost that version, and have an older one.
+      ifVersion = outcome.record.version;
+    }
   }
 
   async #nextRound(
