@@ -47,6 +47,7 @@ export function checkHistory(history: History): Violation[] {
   if (lapsesOf(history).length > 0) losses.add('*');
   for (const operation of history.operations) checkOperation(operation, { history, owners, losses, report });
   for (const log of readSessions(history).values()) checkSession(log, history, report);
+  for (const visits of byBrowser(history)) checkCarried(visits, { losses, report });
   for (const { kind, at, text } of history.facts) {
     if (kind === 'defect') report({ check: 'no defect', text, session: null, at });
   }
@@ -144,6 +145,40 @@ function checkEnd(log: SessionLog, operation: Operation, { maxStaleMs, report }:
   if (before?.session !== log.id || before.isStale || before.source === 'cookie') return;
   if (seenSince(operation, maxStaleMs) > ended.end)
     tell(`${name(operation)} is served a session that was ended`);
+}
+
+function byBrowser({ operations }: History): Operation[][] {
+  const visits = new Map<string, Operation[]>();
+  for (const operation of operations.toSorted((a, b) => a.start - b.start)) {
+    const earlier = visits.get(operation.browser);
+    if (earlier === undefined) visits.set(operation.browser, [operation]);
+    else earlier.push(operation);
+  }
+  return [...visits.values()];
+}
+
+/** What a browser's cookie carries is seen by whoever it is sent to, stored or not. */
+function checkCarried(
+  visits: readonly Operation[],
+  { losses, report }: Pick<Context, 'losses' | 'report'>,
+): void {
+  const carried = visits.filter(({ after }) => after?.source === 'cookie');
+  for (const visit of visits) {
+    const { start, end, before, session, floor, isCarrying } = visit;
+    if (!isCarrying || before === null || before.session !== session) continue;
+    const [known, another] = carried.filter(
+      ({ after }) => after?.session === session && after?.version === floor,
+    );
+    // Saves made at once have cookies of one version.
+    if (known?.after == null || another !== undefined || known === visit) continue;
+    // What was stored before may be lost, what is in the cookie cannot be.
+    const isLost = losses.has('*') || losses.has(session ?? '');
+    const due = known.after.nonces.filter((nonce) => !isLost || nonce === known.nonce);
+    const missing = due.filter((nonce) => !before.nonces.includes(nonce));
+    if (missing.length === 0) continue;
+    const text = `${name(visit)} sees v${before.version} without ${missing.join(' ')}, which its cookie carries`;
+    report({ check: 'no lost update', text, session, at: end ?? start });
+  }
 }
 
 /** A session that goes on under another id has what was acknowledged under the old one. */

@@ -105,3 +105,26 @@ test('a session that gets another id has what was acknowledged under the old one
     [],
   );
 });
+
+test('what a cookie carries is seen, and what was stored before it unless the nodes have lost that', () => {
+  const loss: Fact = { kind: 'loss', at: 30, session: ID, text: '' };
+  const carried = operation('save', {
+    start: 20,
+    floor: 2,
+    before: view(2, ['a', 'b']),
+    after: { ...view(3, ['a', 'b', 'c']), source: 'cookie' },
+    nonce: 'c',
+  });
+  const comesHome = (nonces: readonly string[]): Operation => ({
+    ...operation('read', { start: 40, floor: 3, before: view(3, nonces) }),
+    isCarrying: true,
+  });
+  const before = [FIRST, SECOND, carried];
+  assert.deepEqual(broken([...before, comesHome(['a', 'b', 'c'])], []), []);
+  assert.deepEqual(broken([...before, comesHome(['a', 'c'])], [loss]), []);
+  assert.deepEqual(broken([...before, comesHome(['a', 'b'])], [loss]), ['no lost update']);
+  // Another save in the same outage: nobody knows whose cookie it was.
+  const another = { ...carried, start: 21, end: 23, nonce: 'd', after: { ...view(3, ['a', 'b', 'd']) } };
+  const second = { ...another, after: { ...another.after, source: 'cookie' as const } };
+  assert.deepEqual(broken([...before, second, comesHome(['a', 'b', 'd'])], []), []);
+});

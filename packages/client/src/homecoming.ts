@@ -32,6 +32,7 @@ export class Homecoming<T extends object> {
     const { id } = carried.record;
     const known = isFresh ? null : this.#holdings.trusted({ id, floor: 0 });
     if (known !== null && includesSave(known.record, carried.record.nonce)) return found(known);
+    this.#dropOlder(carried);
     // It may be cached: what is older than what is stored is found out by the write.
     const loaded = await this.#loader.load({ id, index, floor: 0 }, { isFresh });
     if (loaded.kind === 'absent') return this.#store(carried, index, null);
@@ -39,6 +40,12 @@ export class Homecoming<T extends object> {
     const { held, isStale } = loaded;
     if (!isStale) return this.#store(carried, index, held);
     return includesSave(held.record, carried.record.nonce) ? loaded : unavailable();
+  }
+
+  /** What is older than the ground of the carried data must not be brought back in its place. */
+  #dropOlder({ record, base }: Carried): void {
+    const held = this.#holdings.living(record.id);
+    if (held !== null && held.record.version < base) this.#engine.memory.cache.drop(record.id);
   }
 
   async #store(carried: Carried, index: number | null, held: Held | null): Promise<Loaded> {
