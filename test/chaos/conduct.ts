@@ -53,6 +53,9 @@ const POLL_MS = 50;
 /** What is under way after the last request is over within this time. */
 const QUIET_LIMIT_MS = 5_000;
 
+/** The instances' own default: no row takes as long. */
+const IDLE_MS = 86_400_000;
+
 export interface Faults {
   readonly facts: Fact[];
   readonly lags: number[];
@@ -124,6 +127,7 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
     lagMs: lag,
     events,
     maxStaleMs: maxStale * 1_000,
+    idleMs: IDLE_MS,
     // A machine that stands still is no fault of what runs on it.
     deadlineMs: CALLS * pace.callMs + SLACK_MS + lag,
     nodes: stack.nodes.length,

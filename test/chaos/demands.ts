@@ -36,14 +36,16 @@ export function noOutage(
 
 /** Nobody who has a session gets the cookie of another one. */
 export function noNewCookie({ operations }: Pick<Seen, 'operations'>, from: number, to: number): Finding {
+  const endings = operations.filter(({ kind }) => kind === 'destroy' || kind === 'regenerate');
+  const mayHaveEnded = ({ session, start, end }: Operation): boolean =>
+    endings.some((each) => each.session === session && each.start < (end ?? start));
   const got = operations.filter(
-    ({ start, end, session, kind, cookies }) =>
-      start >= from &&
-      (end ?? start) < to &&
-      session !== null &&
-      kind !== 'regenerate' &&
-      kind !== 'destroy' &&
-      cookies.includes('__Host-session'),
+    (each) =>
+      each.start >= from &&
+      (each.end ?? each.start) < to &&
+      each.session !== null &&
+      each.cookies.includes('__Host-session') &&
+      !mayHaveEnded(each),
   );
   return {
     what: 'nobody who has a session gets a new one',

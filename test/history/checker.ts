@@ -47,7 +47,7 @@ export function checkHistory(history: History): Violation[] {
   if (lapsesOf(history).length > 0) losses.add('*');
   for (const operation of history.operations) checkOperation(operation, { history, owners, losses, report });
   for (const log of readSessions(history).values()) checkSession(log, history, report);
-  for (const visits of byBrowser(history)) checkCarried(visits, { losses, report });
+  for (const visits of byBrowser(history)) checkCarried(visits, { history, losses, report });
   for (const { kind, at, text } of history.facts) {
     if (kind === 'defect') report({ check: 'no defect', text, session: null, at });
   }
@@ -93,37 +93,46 @@ function checkOperation(operation: Operation, { history, owners, losses, report 
 function checkSession(log: SessionLog, history: History, report: Report): void {
   if (log.isLiedAbout) return;
   const states = new Map<number, { text: string; operation: Operation }>();
+  const keptUntil = log.keptUntil(history.idleMs);
+  const context = { maxStaleMs: history.maxStaleMs, keptUntil, report };
   for (const operation of log.uses.toSorted((a, b) => a.start - b.start)) {
-    checkRead(log, operation, { maxStaleMs: history.maxStaleMs, report });
-    checkEnd(log, operation, { maxStaleMs: history.maxStaleMs, report });
+    checkRead(log, operation, context);
+    checkEnd(log, operation, context);
   }
   if (log.losses.length > 0 || log.lapses.length > 0) return;
   checkMove(log, report);
-  const seen = new Set([...log.uses, ...log.saves.map(({ operation }) => operation)]);
+  const all = [...log.uses, ...log.saves.map(({ operation }) => operation)];
+  const seen = new Set(all.filter(({ start, end }) => (end ?? start) <= keptUntil));
   for (const operation of seen) checkFork(log, operation, { states, report });
 }
 
 interface SessionContext {
   readonly maxStaleMs: number;
+  readonly keptUntil: number;
   readonly report: Report;
 }
 
 /** What a request that carries a session's cookie must see of it. */
-function checkRead(log: SessionLog, operation: Operation, { maxStaleMs, report }: SessionContext): void {
+function checkRead(
+  log: SessionLog,
+  operation: Operation,
+  { maxStaleMs, keptUntil, report }: SessionContext,
+): void {
   const { before, floor, start, end, isCarrying } = operation;
   if (before === null) return;
   const at = end ?? start;
   const tell = (check: CheckName, text: string): void => report({ check, text, session: log.id, at });
+  const isKept = at <= keptUntil;
   if (before.session === null) {
     const save = log.proofFor(start, at);
-    if (save !== null && !log.mayHaveEnded(at))
+    if (save !== null && !log.mayHaveEnded(at) && isKept)
       tell('durable', `${name(operation)} finds no session, but v${save.after.version} was acknowledged`);
     return;
   }
   if (before.session !== log.id) return tell('isolated', `${name(operation)} gets session ${before.session}`);
   if (before.version < floor && !isCarrying && log.losses.length === 0)
     tell('monotonic', `${name(operation)} sees v${before.version}, its cookie says v${floor}`);
-  if (before.isStale || before.source === 'cookie') return;
+  if (before.isStale || before.source === 'cookie' || !isKept) return;
   const due = log.savesBefore(seenSince(operation, maxStaleMs));
   const newest = due.reduce((most, { after }) => Math.max(most, after.version), 0);
   if (before.version < newest)
@@ -160,7 +169,7 @@ function byBrowser({ operations }: History): Operation[][] {
 /** What a browser's cookie carries is seen by whoever it is sent to, stored or not. */
 function checkCarried(
   visits: readonly Operation[],
-  { losses, report }: Pick<Context, 'losses' | 'report'>,
+  { history, losses, report }: Omit<Context, 'owners'>,
 ): void {
   const carried = visits.filter(({ after }) => after?.source === 'cookie');
   for (const visit of visits) {
@@ -171,6 +180,7 @@ function checkCarried(
     );
     // Saves made at once have cookies of one version.
     if (known?.after == null || another !== undefined || known === visit) continue;
+    if (start - (known.end ?? start) > history.idleMs / 2) continue;
     // What was stored before may be lost, what is in the cookie cannot be.
     const isLost = losses.has('*') || losses.has(session ?? '');
     const due = known.after.nonces.filter((nonce) => !isLost || nonce === known.nonce);

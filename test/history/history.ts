@@ -77,6 +77,8 @@ export interface Fact {
 export interface History {
   /** For how long an instance may serve a session without confirming it, milliseconds. */
   readonly maxStaleMs: number;
+  /** For how long a session is kept that nobody uses, milliseconds. */
+  readonly idleMs: number;
   /** The longest time that one request may take, milliseconds. */
   readonly deadlineMs: number;
   /** How many nodes the list has, also those that were removed. */

@@ -55,6 +55,21 @@ export class SessionLog {
     return this.saves.find(({ operation, end }) => end <= from && !this.isLost(operation)) ?? null;
   }
 
+  /**
+   * Until when it is certainly kept: each use gives it at least half of its idle time, and after the first longer
+   * pause some nodes may have forgotten it, or only the newest of it.
+   */
+  keptUntil(idleMs: number): number {
+    const isUse = ({ before }: Operation): boolean => before?.session === this.id && isConfirmed(before);
+    const uses = [...this.uses.filter(isUse), ...this.saves.map(({ operation }) => operation)];
+    let until = -Infinity;
+    for (const { start } of uses.toSorted((a, b) => a.start - b.start)) {
+      if (until !== -Infinity && start > until) break;
+      until = Math.max(until, start + idleMs / 2);
+    }
+    return until;
+  }
+
   /** Whether others may have gone on without what this operation stored, as if it had been lost. */
   isGivenUp({ start }: Operation): boolean {
     return this.lapses.some(({ until }) => until > start);
@@ -106,6 +121,10 @@ function acknowledgedSave(operation: Operation): Acknowledged | null {
   if (kind === 'read' || kind === 'destroy' || nonce === null) return null;
   if (outcome !== 'ok' || after === null || end === null || after.source === 'cookie') return null;
   return { operation, end, nonce, after };
+}
+
+function isConfirmed({ isStale, source }: View): boolean {
+  return !isStale && source !== 'cookie';
 }
 
 /** Whether what was seen had been confirmed, or may be up to `maxStaleMs` old. */

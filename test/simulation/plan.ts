@@ -2,7 +2,7 @@
 import type { TaskKind } from '../history/history.ts';
 import { drawLapse, drawReturns } from './drawn-cases.ts';
 import { drawFaults, drawWildFaults, hasMajority } from './drawn-faults.ts';
-import { drawVisits } from './drawn-visits.ts';
+import { drawVisits, FORGETFUL } from './drawn-visits.ts';
 import { type Noise, QUIET } from './network.ts';
 import { Random } from './random.ts';
 
@@ -49,11 +49,12 @@ export type Step = FaultStep | VisitStep;
  * - `one`: at most one node or link to a node is at fault at a time.
  * - `wild`: anything at any time.
  * - `return`: a node comes back with what it had, another one loses its memory, and a third one is silent.
+ * - `idle`: as `one`, with sessions that end while nobody uses them, and logouts that are forgotten.
  * - `lapse`: two nodes are silent for so long that their memory counts as lost, and come back with it.
  */
 export type Severity = (typeof SEVERITIES)[number];
 
-export const SEVERITIES = ['one', 'wild', 'return', 'lapse'] as const;
+export const SEVERITIES = ['one', 'wild', 'return', 'lapse', 'idle'] as const;
 
 export interface Plan {
   readonly seed: number;
@@ -63,6 +64,8 @@ export interface Plan {
   readonly instances: number;
   readonly browsers: number;
   readonly maxStaleMs: number;
+  /** For how long a session is kept that nobody uses. */
+  readonly ttlSeconds: number;
   readonly noise: Noise;
   /** When the last step has been made, milliseconds. */
   readonly endMs: number;
@@ -72,6 +75,9 @@ export interface Plan {
 /** How many of all plans are of the severities that lead up to one case. */
 const SHARE_OF_RETURN = 0.08;
 const SHARE_OF_LAPSE = 0.04;
+const SHARE_OF_IDLE = 0.04;
+/** Longer than a run. */
+const TTL_SECONDS = 3_600;
 
 export function drawPlan(seed: number, severity: Severity = drawSeverity(seed)): Plan {
   const random = new Random(seed);
@@ -85,7 +91,13 @@ export function drawPlan(seed: number, severity: Severity = drawSeverity(seed)):
     browsers: 2 + random.below(4),
     maxStaleMs: random.pick([0, 0, 1_000, 5_000]),
   };
-  const shape = { ...sizes, nodes: Number(sizes.nodes), bridges: Number(sizes.bridges) };
+  const shape = {
+    ...sizes,
+    nodes: Number(sizes.nodes),
+    bridges: Number(sizes.bridges),
+    ttlSeconds: TTL_SECONDS,
+  };
+  if (severity === 'idle') return drawIdle(random, seed, shape);
   if (severity === 'return' || severity === 'lapse') return drawCase(random, seed, { ...shape, severity });
   const endMs = random.between(15_000, 40_000);
   const faults = severity === 'one' ? drawFaults(random, shape, endMs) : drawWildFaults(random, shape, endMs);
@@ -104,17 +116,40 @@ function drawSeverity(seed: number): Severity {
   const share = new Random(seed, 2).next();
   if (share < SHARE_OF_RETURN) return 'return';
   if (share < SHARE_OF_RETURN + SHARE_OF_LAPSE) return 'lapse';
+  if (share > 1 - SHARE_OF_IDLE) return 'idle';
   return new Random(seed).chance(0.75) ? 'one' : 'wild';
 }
 
 /** A plan that leads up to one case: at least three nodes, and browsers that often ask with old cookies. */
-function drawCase(random: Random, seed: number, drawn: Shape & Pick<Plan, 'maxStaleMs'>): Plan {
+function drawCase(
+  random: Random,
+  seed: number,
+  drawn: Shape & Pick<Plan, 'maxStaleMs' | 'ttlSeconds'>,
+): Plan {
   const shape = { ...drawn, nodes: Math.max(3, drawn.nodes), maxStaleMs: random.pick([0, 5_000]) };
   const { faults, visits, endMs } =
     shape.severity === 'return' ? drawReturns(random, shape) : drawLapse(random, shape);
   const isNoisy = random.chance(0.3);
   const noise = isNoisy ? drawNoise(random, 'one') : QUIET;
   return { seed, ...shape, noise, endMs, steps: inOrder([...faults, ...visits]) };
+}
+
+/** Short lifetimes, long runs, and cookies that are older than what is stored. */
+function drawIdle(random: Random, seed: number, drawn: Shape & Pick<Plan, 'maxStaleMs'>): Plan {
+  const shape = { ...drawn, maxStaleMs: random.pick([0, 1_000]), ttlSeconds: 8 + random.below(12) };
+  const endMs = random.between(60_000, 120_000);
+  // What a cookie carries ends by the clocks, which may be wrong by more than these lifetimes.
+  const faults = drawFaults(random, shape, endMs).filter(({ fault }) => fault.type !== 'set clock');
+  const habits = { ...FORGETFUL, bursts: 80 };
+  const visits = drawVisits(random, shape, { faults, endMs, habits });
+  const { duplicate, ...noise } = drawNoise(random, 'one');
+  return {
+    seed,
+    ...shape,
+    noise: hasMajority(shape) ? { ...noise, duplicate } : { ...QUIET, duplicate },
+    endMs,
+    steps: inOrder([...faults, ...visits]),
+  };
 }
 
 function inOrder(steps: readonly Step[]): Step[] {

@@ -16,13 +16,13 @@ export interface SimInstanceOptions {
   readonly sealer: Sealer;
   readonly records: RecordCodec;
   readonly maxStaleMs: number;
+  readonly ttlSeconds: number;
   readonly timeoutMs: number;
   readonly trace: (text: string) => void;
 }
 
 /** The wall clock at the beginning of a run: some day in 2033. */
 const EPOCH_MS = 2_000_000_000_000;
-const TTL_SECONDS = 3_600;
 /** A second delivery of a request may come so much later, milliseconds. */
 const LATEST_DUPLICATE_MS = 3_000;
 const SECRET = 'a secret of the simulation that nobody need guess';
@@ -54,7 +54,8 @@ export class SimInstance {
   }
 
   #boot(): ReturnType<typeof createSessionManager<MarkedData>> {
-    const { scheduler, random, bridges, sealer, records, maxStaleMs, timeoutMs, trace } = this.#options;
+    const { scheduler, random, bridges, sealer, records, maxStaleMs, ttlSeconds, timeoutMs, trace } =
+      this.#options;
     this.machine.start();
     const { machine } = this;
     const clock: Clock = {
@@ -69,7 +70,7 @@ export class SimInstance {
       secret: SECRET,
       bridgeSecret: SECRET,
       bridgeUrl: urls,
-      ttl: TTL_SECONDS,
+      ttl: ttlSeconds,
       maxStale: maxStaleMs / 1_000,
       timeoutMs,
       // Room for all sessions of a run; a cache takes its room when it is made.

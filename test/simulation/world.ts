@@ -79,6 +79,7 @@ export class World {
       sealer: createPlainSealer(() => 2_000_000_000_000 + scheduler.now),
       records,
       maxStaleMs: plan.maxStaleMs,
+      ttlSeconds: plan.ttlSeconds,
       timeoutMs: TIMEOUT_MS,
       trace,
       ...mutation,
@@ -93,6 +94,7 @@ export class World {
   get history(): History {
     return {
       maxStaleMs: this.plan.maxStaleMs,
+      idleMs: this.plan.ttlSeconds * 1_000,
       deadlineMs: VISIT_DEADLINE_MS,
       nodes: this.plan.nodes,
       operations: this.#operations,

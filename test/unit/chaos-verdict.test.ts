@@ -55,6 +55,7 @@ function runLog(operations: readonly Operation[], change: Partial<RunLog> = {}):
     lagMs: 5,
     events: { conflict: 3 },
     maxStaleMs: 0,
+    idleMs: 1e9,
     deadlineMs: 1_000,
     nodes: 3,
     operations,
@@ -110,6 +111,9 @@ test('a new cookie in an outage, and an outage where there must be none, are not
   const renewed = operation({ kind: 'save', cookies: ['__Host-session', '__Host-session-at'] });
   assert.equal(noNewCookie({ operations: [renewed] }, 0, 200).isHeld, false);
   assert.equal(noNewCookie({ operations: [{ ...renewed, kind: 'regenerate' }] }, 0, 200).isHeld, true);
+  // A logout that another tab had begun.
+  const logout = operation({ kind: 'destroy', outcome: 'info', start: 5, end: 200 });
+  assert.equal(noNewCookie({ operations: [logout, renewed] }, 0, 200).isHeld, true);
   const outage = operation({ outcome: 'fail', error: 'bridge_unavailable' });
   assert.equal(noOutage({ operations: [outage], lagMs: 10 }).isHeld, false);
   assert.equal(noOutage({ operations: [operation({})], lagMs: 10 }).isHeld, true);

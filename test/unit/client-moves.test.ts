@@ -191,3 +191,19 @@ test('what nodes have lost meanwhile is not missing under the new id', async () 
   assert.deepEqual(await look(another(), browser), { views: 2 });
   assert.deepEqual(await look(another(), tab), {});
 });
+
+test('regenerate() ends the old session itself when a logout of it is still on its way', async () => {
+  const { bridge, net, browser, tab, id, another } = await setUp({ timeoutMs: 300 });
+  const instance = another();
+  let logout: Promise<unknown> = Promise.resolve();
+  await visit(instance, browser, async (session) => {
+    net.script(() => new Promise(() => undefined));
+    logout = visit(instance, tab, (other) => other.destroy()).catch((error: unknown) => error);
+    await new Promise((resolve) => setImmediate(resolve));
+    session.userId = '42';
+    await session.regenerate();
+    assert.equal(bridge.item(id)?.record, '');
+    assert.deepEqual({ ...session }, { userId: '42' });
+  });
+  await logout;
+});

@@ -50,8 +50,12 @@ const SECOND = operation('save', {
   nonce: 'b',
 });
 
-function broken(operations: readonly Operation[], facts: readonly Fact[] = [LAPSE]): string[] {
-  const history: History = { maxStaleMs: 0, deadlineMs: 1_000, nodes: 3, operations, facts };
+function broken(
+  operations: readonly Operation[],
+  facts: readonly Fact[] = [LAPSE],
+  idleMs: number = 1e9,
+): string[] {
+  const history: History = { maxStaleMs: 0, idleMs, deadlineMs: 1_000, nodes: 3, operations, facts };
   return checkHistory(history).map(({ check }) => check);
 }
 
@@ -127,4 +131,15 @@ test('what a cookie carries is seen, and what was stored before it unless the no
   const another = { ...carried, start: 21, end: 23, nonce: 'd', after: { ...view(3, ['a', 'b', 'd']) } };
   const second = { ...another, after: { ...another.after, source: 'cookie' as const } };
   assert.deepEqual(broken([...before, second, comesHome(['a', 'b', 'd'])], []), []);
+});
+
+test('a session is kept for half of its idle time after each use, and nobody asks for it later', () => {
+  const gone = (start: number): Operation => readAt(start, 2, NOTHING);
+  const used = readAt(400, 2, view(2, ['a', 'b']));
+  assert.deepEqual(broken([FIRST, SECOND, gone(400)], [], 1_000), ['durable']);
+  assert.deepEqual(broken([FIRST, SECOND, gone(600)], [], 1_000), []);
+  assert.deepEqual(broken([FIRST, SECOND, used, gone(600)], [], 1_000), ['durable']);
+  // What was forgotten may be remembered by a node that has less of it.
+  const older = readAt(1_000, 1, view(1, ['a']));
+  assert.deepEqual(broken([FIRST, SECOND, used, older, readAt(1_200, 1, view(1, ['a']))], [], 1_000), []);
 });

@@ -137,13 +137,18 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
         this.#assertOpen();
         this.#use.browser.assertWritable();
         const { standing } = this.#use;
+        const { identity: old, index } = standing;
         // Data of a session that has ended meanwhile is not taken along, only what is new.
         if (standing.record !== null) await this.#load({ keepsChanges: true });
+        const hasVanished = standing.identity === null;
         const changes = this.#edits.due(taken);
-        if (standing.record === null && applyChanges(fieldsOf(null), changes).size === 0) return;
-        await this.#committer.moveToNewId(this.#draftOf(changes));
-        this.#edits.settle(taken, { isStored: true });
-        this.#edits.show(fieldsOf(standing.record));
+        if (standing.record !== null || applyChanges(fieldsOf(null), changes).size > 0) {
+          await this.#committer.moveToNewId(this.#draftOf(changes));
+          this.#edits.settle(taken, { isStored: true });
+          this.#edits.show(fieldsOf(standing.record));
+        }
+        // This instance may know of its end before the nodes do.
+        if (old !== null && hasVanished) await this.#parts.engine.remote.destroy({ id: old.id, index });
       }),
     );
   }
