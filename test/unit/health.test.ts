@@ -191,6 +191,24 @@ test('the time in which no node answers is no part of the grace', async () => {
   assert.deepEqual([health.isLost(0), health.isLost(1)], [true, true]);
 });
 
+test('a silence that is not of late is asked about again, and one of late is not', async () => {
+  const { clock, health, alive } = await setUp(3);
+  alive.delete(0);
+  health.failed(0, 'unreachable');
+  // Probes come every half minute by now, the last one 9 seconds ago.
+  await clock.advance(100_000);
+  await health.confirmLosses([0, 1, 2]);
+  assert.equal(health.isLost(0), true);
+  alive.add(0);
+  await health.confirmLosses([0, 1, 2]);
+  assert.equal(health.isLost(0), true, 'it was asked a moment ago');
+  await clock.advance(2_100);
+  await health.confirmLosses([0, 1, 2]);
+  assert.deepEqual([health.isLost(0), health.isAvailable(0)], [false, false]);
+  await clock.advance(250);
+  assert.equal(health.isAvailable(0), true, 'it need not wait for its next probe');
+});
+
 test('a process that has ended counts as lost, as long as its machine says so', async () => {
   const { clock, health, alive, endings } = await setUp(3);
   alive.delete(0);

@@ -73,6 +73,29 @@ test('a bridge that was cut off from all nodes gives up none of them when the fi
   assert.equal(await read(two, { id }), 'gone');
 });
 
+test('a bridge that has given up a node asks it once more before it says that nobody has the session', async () => {
+  const { nodes, clock, bridge } = setUpNodes(3);
+  const cutOff = new Set([0]);
+  const one = await bridge(cutOff);
+  const two = await bridge();
+  const [id = ''] = IDS;
+  await clock.advance(LAPSE_MS);
+  assert.equal(await read(one, { id }), 'absent');
+  await clock.advance(5_000);
+  // The others have used it all the while, and it can be reached again, but its next probe is not due.
+  await save(two, { id, version: 1, base: null });
+  cutOff.clear();
+  for (const { cluster } of [one, two])
+    assert.equal(cluster.status()[0]?.state, cluster === one.cluster ? 'down' : 'up');
+  const other = nodes[1];
+  assert.ok(other);
+  other.restartEmpty();
+  other.fault = 'refused';
+  assert.equal(await read(one, { id }), 'unknown');
+  await clock.advance(500);
+  assert.equal(await read(one, { id }), 'record 1 @0');
+});
+
 test('two nodes are believed again when the last bridge has had them back for a look', async () => {
   const { setup, cutOffs, bridges } = await lapse(2);
   const [one, two] = bridges;

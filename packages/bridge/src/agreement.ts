@@ -22,7 +22,7 @@ export interface AgreementOptions {
  */
 export async function agree(lookup: Lookup, options: AgreementOptions): Promise<Verdict> {
   const { floor, touchSeconds, ttlSeconds } = options;
-  const { lost } = lookup;
+  const lost = lookup.lost === 0 ? 0 : await countLost(lookup);
   await lookup.ask(lookup.copies, touchSeconds);
   const together = judgeCopies(lookup.evidence(floor), lookup.copies);
   const isTogether = together !== null && isEnough(lookup, together);
@@ -49,7 +49,7 @@ async function bringTogether(
     if (!isEnough(lookup, verdict)) await lookup.learnDeaths();
     if (lookup.lost > lost) {
       // Others may have copied what the lost node had, after the nodes that are left have answered us.
-      lost = lookup.lost;
+      lost = await countLost(lookup);
       lookup.forget();
       continue;
     }
@@ -59,6 +59,12 @@ async function bringTogether(
       return isEnough(lookup, verdict) ? verdict : { kind: 'unknown' };
   }
   return { kind: 'unknown' };
+}
+
+/** Where so many have lost their memory that they may have been all that knew the session, it is made sure of. */
+async function countLost(lookup: Lookup): Promise<number> {
+  if (lookup.lost >= lookup.copies.length) await lookup.confirmLosses();
+  return lookup.lost;
 }
 
 /** Whoever was acknowledged wrote to a quorum, so whoever asked one has met the newest state. */

@@ -189,6 +189,11 @@ export class Cluster {
     return this.#health.learnDeaths();
   }
 
+  /** Resolves when it is known which of these nodes, whose memory counts as lost, still do not answer. */
+  confirmLosses(indexes: readonly number[]): Promise<void> {
+    return this.#health.confirmLosses(indexes);
+  }
+
   /** No node could be used for a request: look for one now. */
   nudge(): void {
     this.#health.nudge();

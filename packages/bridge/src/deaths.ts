@@ -13,6 +13,8 @@ export interface DeathsOptions {
 
 /** A refused connection proves something for so long: another process may be started at any time, milliseconds. */
 const PROOF_MS = 500;
+/** And silence beyond the grace for so long: it may have ended since the last probe, milliseconds. */
+const SILENCE_MS = 2_000;
 /** A probe that breaks together with the other connections of a process that ends is made again, so often at most. */
 const ATTEMPTS = 3;
 
@@ -21,6 +23,8 @@ interface Standing {
   answeredAt: number;
   /** When its machine last said that nobody listens there; null while that is not what it says. */
   refusedAt: number | null;
+  /** When an attempt to reach it last failed. */
+  failedAt: number;
 }
 
 /** Nodes that are not in here are those that are up, and those that do not exist. */
@@ -37,13 +41,16 @@ export class Deaths {
 
   /** The node has just answered, or has just stopped to. */
   answered(index: number): void {
-    this.#standings.set(index, { answeredAt: this.#options.clock.now(), refusedAt: null });
+    const now = this.#options.clock.now();
+    this.#standings.set(index, { answeredAt: now, refusedAt: null, failedAt: now });
   }
 
   /** An attempt to reach the node failed. */
   failed(index: number, error: unknown): void {
     const standing = this.#standings.get(index);
-    if (standing !== undefined) standing.refusedAt = isRefusal(error) ? this.#options.clock.now() : null;
+    if (standing === undefined) return;
+    standing.failedAt = this.#options.clock.now();
+    standing.refusedAt = isRefusal(error) ? standing.failedAt : null;
   }
 
   /**
@@ -92,12 +99,27 @@ export class Deaths {
     await Promise.all(this.#inquiries.values());
   }
 
+  /** Asks those again whose silence is not proved by a late attempt; resolves when all have answered or not. */
+  async confirm(indexes: readonly number[]): Promise<void> {
+    const now = this.#options.clock.now();
+    const asked = indexes.flatMap((index) => {
+      const standing = this.#standings.get(index);
+      if (standing === undefined || now - standing.failedAt <= SILENCE_MS) return [];
+      this.inquire(index);
+      return this.#inquiries.get(index) ?? [];
+    });
+    await Promise.all(asked);
+  }
+
+  #isRefused(index: number): boolean {
+    return this.#standings.get(index)?.refusedAt != null;
+  }
+
   async #ask(index: number): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       try {
         await this.#options.probe(index);
-        const standing = this.#standings.get(index);
-        if (standing !== undefined && standing.refusedAt !== null) {
+        if (this.#standings.has(index) && (this.isLost(index) || this.#isRefused(index))) {
           this.answered(index);
           this.#options.onRestart(index);
         }

@@ -122,6 +122,11 @@ export class Health {
     return this.#deaths.learn();
   }
 
+  /** Asks those again that are taken to have lost their memory for nothing but their silence. */
+  confirmLosses(indexes: readonly number[]): Promise<void> {
+    return this.#deaths.confirm(indexes.filter((index) => !this.isAvailable(index)));
+  }
+
   /** State, since when ({@link Clock.now}) and why, of each node. */
   list(): { index: number; state: NodeState; since: number; reason: string }[] {
     return [...this.#entries.values()].map(({ index, state, since, reason }) => ({

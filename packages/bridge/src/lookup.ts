@@ -114,6 +114,12 @@ export class Lookup {
     return lost;
   }
 
+  /** Those that were silent for long may answer by now, and others may have used them all the while. */
+  async confirmLosses(): Promise<void> {
+    const { cluster } = this.#context;
+    await this.#within(cluster.confirmLosses(this.placement.window.map(({ index }) => index)));
+  }
+
   /** What nodes have answered is not to be used any more: they are asked again. */
   forget(): void {
     this.answers.clear();
@@ -121,10 +127,14 @@ export class Lookup {
 
   /** Waits for what is just being found out about nodes that have fallen: whether their processes have ended. */
   async learnDeaths(): Promise<void> {
-    const { cluster, clock } = this.#context;
-    await new Promise<void>((resolve) => {
-      const cancel = clock.after(this.#timeLeft(), resolve);
-      void cluster.learnDeaths().then(() => {
+    await this.#within(this.#context.cluster.learnDeaths());
+  }
+
+  /** Waits for this, which never rejects, but not beyond the time that is left. */
+  #within(work: Promise<void>): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#context.clock.after(this.#timeLeft(), resolve);
+      void work.then(() => {
         cancel();
         resolve();
       });
