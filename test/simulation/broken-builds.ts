@@ -13,7 +13,7 @@ import { SteadyClock } from '../../packages/client/src/steady-clock.ts';
 import type { CheckName } from '../history/checker.ts';
 import type { Mutation } from './mutation.ts';
 import type { Plan, Severity } from './plan.ts';
-import { cutOff, divided, leftOut } from './set-plans.ts';
+import { cutOff, divided, givenUp, leftOut } from './set-plans.ts';
 import { readRecord } from './stand-ins.ts';
 
 export interface BrokenBuild {
@@ -112,6 +112,12 @@ export const BROKEN_BUILDS: readonly BrokenBuild[] = [
     breaks: LOSSES,
     apply: () => patch(Deaths.prototype, 'reached', () => () => {}),
     change: cutOff,
+  },
+  {
+    name: 'a silence that is believed without asking again',
+    breaks: LOSSES,
+    apply: () => patch(Cluster.prototype, 'confirmLosses', () => async () => {}),
+    change: givenUp,
   },
   {
     name: 'a new id that does not look at what was saved under the old one',

@@ -11,9 +11,10 @@ export function divided(plan: Plan): Plan {
   return setUp(plan, [...visitsOf(plan), cut(0, 0, forMs), cut(0, 1, forMs), cut(1, 2, forMs)]);
 }
 
-/** One bridge is cut off from all nodes for longer than the grace; browsers come through it when it has them back. */
+/** One bridge is cut off from all nodes for longer than the grace; browsers come through it when it has the first back. */
 export function cutOff(plan: Plan): Plan {
   const forMs = LOSS_GRACE_MS + 10_000;
+  const longerMs = forMs + 3_000;
   const visits = Array.from({ length: plan.browsers }, (_, browser): VisitStep[] => {
     const visit = visitBy(browser);
     const reads = Array.from({ length: 10 }, (_each, number): VisitStep => {
@@ -21,7 +22,30 @@ export function cutOff(plan: Plan): Plan {
     });
     return [{ ...visit, at: 1_000 + browser, task: 'save', instance: 1 }, ...reads];
   });
-  return setUp(plan, [...visits.flat(), cut(0, 0, forMs), cut(0, 1, forMs), cut(0, 2, forMs)]);
+  return setUp(plan, [...visits.flat(), cut(0, 0, longerMs), cut(0, 1, longerMs), cut(0, 2, forMs)]);
+}
+
+/**
+ * One bridge is cut off from a node for longer than the grace, and another one goes on using it. Soon after the end of
+ * that one more node loses its memory, and browsers come through the first bridge before it has the node back.
+ */
+export function givenUp(plan: Plan): Plan {
+  const forMs = LOSS_GRACE_MS + 20_000;
+  const endsAt = CUT_AT_MS + forMs;
+  const visits = Array.from({ length: plan.browsers }, (_, browser): VisitStep[] => {
+    const visit = visitBy(browser);
+    return [
+      { ...visit, at: endsAt - 10_000 + browser, task: 'save', instance: 1 },
+      { ...visit, at: endsAt + 700 + browser, task: 'read', instance: 0 },
+    ];
+  });
+  const kill = {
+    kind: 'fault',
+    at: endsAt + 500,
+    forMs: 5_000,
+    fault: { type: 'kill node', node: 1 },
+  } as const;
+  return setUp(plan, [...visits.flat(), cut(0, 0, forMs), kill]);
 }
 
 /**
