@@ -2,10 +2,10 @@
 import type { Held } from './cache.ts';
 import type { Draft } from './committer.ts';
 import { conflictingKeys } from './conflict.ts';
-import { SessionUnavailableError } from './errors.ts';
+import type { SessionUnavailableError } from './errors.ts';
 import { applyChanges, diffFields, fieldsOf } from './fields.ts';
 import type { Parts } from './parts.ts';
-import type { SaveJob } from './saver.ts';
+import { type SaveJob, tooOften } from './saver.ts';
 
 /** How often others may save under an id while it is being ended. */
 const ROUNDS = 40;
@@ -58,7 +58,7 @@ export class Mover<T extends object> {
         held = await this.#store({ id: held.record.id, base: held.record, index: held.index, fields });
         last = end;
       }
-      throw new SessionUnavailableError('bridge_unavailable', 'Other saves came first too often.');
+      throw tooOften();
     } catch (error) {
       // Nobody knows the new id yet, and the old one goes on.
       const { record, index } = held;

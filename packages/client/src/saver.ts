@@ -111,14 +111,8 @@ export class SessionSaver<T extends object> {
         return { kind: 'stored', held: this.#recognise(job, outcome) };
       }
     }
-    const error = new SessionUnavailableError('bridge_unavailable', 'Other saves came first too often.');
-    return {
-      kind: 'unavailable',
-      record: this.compose(job.id, round),
-      base: round.base,
-      index: round.index,
-      error,
-    };
+    const { base, index } = round;
+    return { kind: 'unavailable', record: this.compose(job.id, round), base, index, error: tooOften() };
   }
 
   /** Puts a last version under an id, on top of which nobody can save, unless somebody has saved since `base`. */
@@ -127,7 +121,8 @@ export class SessionSaver<T extends object> {
     if (version >= LIMITS.version) return { kind: 'ended' };
     const empty = this.compose(id, { base, fields: NO_FIELDS, version: version + 1 });
     const last: SessionRecord = { ...empty, changed: null, cut: 0, isEnd: true };
-    for (let ifVersion = version; ;) {
+    let ifVersion = version;
+    for (let tries = 1; tries <= ROUNDS; tries += 1) {
       const outcome = await this.#engine.remote.write({ id, index }, last, { ifVersion });
       if (outcome.kind === 'unavailable') return outcome;
       // Where it is absent, gone or not ours, there is nothing to take along.
@@ -136,6 +131,7 @@ export class SessionSaver<T extends object> {
       // The nodes have lost that version, and have an older one.
       ifVersion = outcome.record.version;
     }
+    return { kind: 'unavailable', error: tooOften() };
   }
 
   async #nextRound(
@@ -215,6 +211,11 @@ export class SessionSaver<T extends object> {
     const share = (random(1)[0] ?? 0) / 256;
     return new Promise((resolve) => void clock.after(LONGEST_WAIT_MS * share, resolve));
   }
+}
+
+/** For when everybody else is quicker. */
+export function tooOften(): SessionUnavailableError {
+  return new SessionUnavailableError('bridge_unavailable', 'Other saves came first too often.');
 }
 
 function firstRound({ base, fields, index }: SaveJob): Round {
