@@ -48,12 +48,15 @@ function createNetwork(clock: FakeClock, random: Random, absences: readonly Abse
   };
 }
 
-/** Calls from the beginning to the end; gives the times of those that failed. */
-async function play(seed: number, bridges: number): Promise<{ calls: number; failed: string[] }> {
-  const random = new Random(seed);
-  const clock = new FakeClock();
-  const absences = drawAbsences(random, bridges);
-  const transport = new Transport({
+interface Stage {
+  readonly clock: FakeClock;
+  readonly random: Random;
+  readonly bridges: number;
+  readonly absences: readonly Absence[];
+}
+
+function createTransport({ clock, random, bridges, absences }: Stage): Transport {
+  return new Transport({
     app: 'default',
     breakers: new Map(),
     deferred: new DeferredOperations(),
@@ -68,6 +71,14 @@ async function play(seed: number, bridges: number): Promise<{ calls: number; fai
     wallClock: clock,
     random: (length) => Uint8Array.from({ length }, () => random.below(256)),
   });
+}
+
+/** Calls from the beginning to the end; gives the times of those that failed. */
+async function play(seed: number, bridges: number): Promise<{ calls: number; failed: string[] }> {
+  const random = new Random(seed);
+  const clock = new FakeClock();
+  const absences = drawAbsences(random, bridges);
+  const transport = createTransport({ clock, random, bridges, absences });
   const failed: string[] = [];
   const calls: Promise<unknown>[] = [];
   const gapMs = random.pick([5, 20, 100]);
@@ -95,3 +106,21 @@ for (const bridges of [2, 3]) {
     assert.deepEqual(failed, []);
   });
 }
+
+test('when all bridges go at once, calls wait for about half a second, in the first second only', async () => {
+  const clock = new FakeClock();
+  const absences = [0, 1].map((bridge) => ({ bridge, from: 0, to: Infinity }));
+  const transport = createTransport({ clock, random: new Random(1), bridges: 2, absences });
+  /** How long it takes until a call fails, milliseconds. */
+  const call = async (): Promise<number> => {
+    const began = clock.now();
+    const ends: number[] = [];
+    transport.send({ method: 'GET', ref: ID }).catch(() => ends.push(clock.now()));
+    while (ends.length === 0) await clock.advance(10);
+    return (ends[0] ?? began) - began;
+  };
+  const first = await call();
+  assert.ok(first >= 250 && first <= 700, `the first took ${first} ms`);
+  while (clock.now() < 2_000) assert.ok((await call()) <= 700);
+  for (let count = 0; count < 20; count += 1) assert.ok((await call()) <= 10);
+});
