@@ -107,7 +107,7 @@ for (const bridges of [2, 3]) {
   });
 }
 
-test('when all bridges go at once, calls wait for about half a second, in the first second only', async () => {
+test('when all bridges go at once, calls wait for six tenths of the deadline, in the first second only', async () => {
   const clock = new FakeClock();
   const absences = [0, 1].map((bridge) => ({ bridge, from: 0, to: Infinity }));
   const transport = createTransport({ clock, random: new Random(1), bridges: 2, absences });

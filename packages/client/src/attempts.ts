@@ -21,8 +21,6 @@ export interface Attempt {
 const SHARE = 0.6;
 /** Tries when nobody else can be asked. */
 const TRIES = 2;
-/** So long, milliseconds, one of several bridges is waited for that cannot be reached. */
-const PATIENCE_MS = 500;
 /** Milliseconds before the same bridge is asked again, at most: doubled from the first to the longest, and jittered. */
 const FIRST_PAUSE_MS = 50;
 const LONGEST_PAUSE_MS = 400;
@@ -47,7 +45,7 @@ export class Attempts {
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
-    this.#waitUntil = options.clock.now() + Math.min(this.#leftMs * SHARE, PATIENCE_MS);
+    this.#waitUntil = options.clock.now() + this.#leftMs * SHARE;
   }
 
   failed(bridge: Bridge, error: SessionError): void {
