@@ -1,4 +1,5 @@
 /** What single rows demand beside the promises, read from what was seen. */
+import { groupBy } from '../history/group-by.ts';
 import type { Operation } from '../history/history.ts';
 import type { Seen } from './arena.ts';
 import type { Finding } from './run-log.ts';
@@ -93,14 +94,4 @@ export function keepsCookies({ operations }: Pick<Seen, 'operations'>): Finding 
 
 function isSaved({ outcome, kind, after }: Operation): boolean {
   return outcome === 'ok' && kind !== 'destroy' && after?.session != null;
-}
-
-function groupBy<T>(list: readonly T[], keyOf: (member: T) => string): Map<string, T[]> {
-  const groups = new Map<string, T[]>();
-  for (const member of list) {
-    const group = groups.get(keyOf(member));
-    if (group === undefined) groups.set(keyOf(member), [member]);
-    else group.push(member);
-  }
-  return groups;
 }

@@ -1,5 +1,6 @@
 /** One row's run as a picture: requests, their times, and what each bridge thought of each node. */
 import type { Operation } from '../history/history.ts';
+import { isConfirmed } from '../history/session-log.ts';
 import { isDisturbed } from './disturbed.ts';
 import type { RunLog } from './run-log.ts';
 import type { Verdict } from './verdict.ts';
@@ -74,7 +75,7 @@ function fillBuckets(
     if (bucket === undefined) continue;
     const seen = operation.after ?? operation.before;
     if (isDisturbed(operation)) bucket.bad += 1;
-    else if (seen !== null && (seen.isStale || seen.source === 'cookie')) bucket.held += 1;
+    else if (seen !== null && !isConfirmed(seen)) bucket.held += 1;
     else bucket.good += 1;
     times[at]?.push((operation.end ?? operation.start) - operation.start);
   }

@@ -1,6 +1,7 @@
 /** Checks a history against the promises. It knows nothing but the history. */
+import { groupBy } from './group-by.ts';
 import type { History, Operation, View } from './history.ts';
-import { lapsesOf, readSessions, seenSince, type SessionLog } from './session-log.ts';
+import { isConfirmed, lapsesOf, readSessions, seenSince, type SessionLog } from './session-log.ts';
 
 export type CheckName =
   | 'durable'
@@ -47,7 +48,8 @@ export function checkHistory(history: History): Violation[] {
   if (lapsesOf(history).length > 0) losses.add('*');
   for (const operation of history.operations) checkOperation(operation, { history, owners, losses, report });
   for (const log of readSessions(history).values()) checkSession(log, history, report);
-  for (const visits of byBrowser(history)) checkCarried(visits, { history, losses, report });
+  for (const visits of groupBy(history.operations, ({ browser }) => browser).values())
+    checkCarried(visits, { history, losses, report });
   for (const { kind, at, text } of history.facts) {
     if (kind === 'defect') report({ check: 'no defect', text, session: null, at });
   }
@@ -132,7 +134,7 @@ function checkRead(
   if (before.session !== log.id) return tell('isolated', `${name(operation)} gets session ${before.session}`);
   if (before.version < floor && !isCarrying && log.losses.length === 0)
     tell('monotonic', `${name(operation)} sees v${before.version}, its cookie says v${floor}`);
-  if (before.isStale || before.source === 'cookie' || !isKept) return;
+  if (!isConfirmed(before) || !isKept) return;
   const due = log.savesBefore(seenSince(operation, maxStaleMs));
   const newest = due.reduce((most, { after }) => Math.max(most, after.version), 0);
   if (before.version < newest)
@@ -151,19 +153,9 @@ function checkEnd(log: SessionLog, operation: Operation, { maxStaleMs, report }:
   const isSaved = outcome === 'ok' && after?.session === log.id && after.source !== 'cookie';
   if (isSaved && operation.kind !== 'read' && start > ended.end)
     tell(`${name(operation)} saves a session that was ended`);
-  if (before?.session !== log.id || before.isStale || before.source === 'cookie') return;
+  if (before?.session !== log.id || !isConfirmed(before)) return;
   if (seenSince(operation, maxStaleMs) > ended.end)
     tell(`${name(operation)} is served a session that was ended`);
-}
-
-function byBrowser({ operations }: History): Operation[][] {
-  const visits = new Map<string, Operation[]>();
-  for (const operation of operations.toSorted((a, b) => a.start - b.start)) {
-    const earlier = visits.get(operation.browser);
-    if (earlier === undefined) visits.set(operation.browser, [operation]);
-    else earlier.push(operation);
-  }
-  return [...visits.values()];
 }
 
 /** What a browser's cookie carries is seen by whoever it is sent to, stored or not. */

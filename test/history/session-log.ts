@@ -123,7 +123,8 @@ function acknowledgedSave(operation: Operation): Acknowledged | null {
   return { operation, end, nonce, after };
 }
 
-function isConfirmed({ isStale, source }: View): boolean {
+/** Whether nodes had it, as far as the instance knew, and no outage kept it from being asked for. */
+export function isConfirmed({ isStale, source }: View): boolean {
   return !isStale && source !== 'cookie';
 }
 

@@ -47,6 +47,23 @@ function before(net: FaultyFetch, request: (typeof REQUESTS)[number], run: () =>
   });
 }
 
+/** Before each try to end the old session, which is every other request then, so many times at most. */
+function beforeEachEnd(net: FaultyFetch, most: number, run: (count: number) => Promise<unknown>): void {
+  let count = 0;
+  const runAgain = async (): Promise<void> => {
+    if (count === most) return;
+    count += 1;
+    await run(count);
+    net.script(PASS);
+    net.script(step);
+  };
+  const step: Step = async (pass) => {
+    await runAgain();
+    return pass();
+  };
+  before(net, 'end', runAgain);
+}
+
 function hasCode(code: SessionError['code']): (error: unknown) => boolean {
   return (error) => error instanceof SessionError && error.code === code;
 }
@@ -69,20 +86,7 @@ for (const moment of ['store', 'end'] as const) {
 test('many saves one after the other are all taken along', async () => {
   const { net, browser, tab, instance, another } = await setUp();
   const saver = another();
-  let saves = 0;
-  // Before each try to end the old session, which is every other request then.
-  const saveAgain: Step = async (pass) => {
-    if (saves < 5) {
-      saves += 1;
-      await change(saver, tab, (session) => (session[`save${saves}`] = saves));
-      net.script(PASS);
-      net.script(saveAgain);
-    }
-    return pass();
-  };
-  net.script(PASS);
-  net.script(PASS);
-  net.script(saveAgain);
+  beforeEachEnd(net, 5, (count) => change(saver, tab, (session) => (session[`save${count}`] = count)));
   await visit(instance, browser, (session) => session.regenerate());
   const all = { views: 1, save1: 1, save2: 2, save3: 3, save4: 4, save5: 5 };
   assert.deepEqual(await look(another(), browser), all);
@@ -162,16 +166,10 @@ test('a session that others never stop saving keeps its id, and all that they sa
   const { net, browser, tab, id, instance, another } = await setUp();
   const saver = another();
   let saves = 0;
-  const saveAgain: Step = async (pass) => {
-    saves += 1;
-    await change(saver, tab, (session) => (session['saves'] = saves));
-    net.script(PASS);
-    net.script(saveAgain);
-    return pass();
-  };
-  net.script(PASS);
-  net.script(PASS);
-  net.script(saveAgain);
+  beforeEachEnd(net, Infinity, (count) => {
+    saves = count;
+    return change(saver, tab, (session) => (session['saves'] = count));
+  });
   await visit(instance, browser, async (session) => {
     await assert.rejects(session.regenerate(), hasCode('bridge_unavailable'));
     assert.equal(session.meta.ref?.slice(0, 32), id);

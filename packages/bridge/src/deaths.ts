@@ -111,15 +111,12 @@ export class Deaths {
     await Promise.all(asked);
   }
 
-  #isRefused(index: number): boolean {
-    return this.#standings.get(index)?.refusedAt != null;
-  }
-
   async #ask(index: number): Promise<void> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt += 1) {
       try {
         await this.#options.probe(index);
-        if (this.#standings.has(index) && (this.isLost(index) || this.#isRefused(index))) {
+        const standing = this.#standings.get(index);
+        if (standing !== undefined && (standing.refusedAt !== null || this.isLost(index))) {
           this.answered(index);
           this.#options.onRestart(index);
         }
