@@ -47,23 +47,29 @@ const BUILDS: readonly BrokenBuild[] = [
   },
 ];
 
+/** A build that none of so many runs shows is not caught. */
+const MOST_SEEDS = 6;
+
 for (const build of BUILDS) {
   test(`the histories of ${build.row} convict a bridge ${build.what}`, async () => {
     const found = new Set<CheckName>();
+    const isCaught = (): boolean => build.checks.some((check) => found.has(check));
     await withBuild(build, async (bridgeMain) => {
-      await runCampaign({
-        rows: drawRows(1, 0).filter(({ id }) => id === build.row),
-        seed: 1,
-        pace: SHORT,
-        instances: 4,
-        bridgeMain,
-        onLog: (log) => {
-          for (const { check } of judge(log).violations) found.add(check);
-        },
-      });
+      // What real processes do in between is not the same each time.
+      for (let seed = 1; seed <= MOST_SEEDS && !isCaught(); seed += 1) {
+        await runCampaign({
+          rows: drawRows(seed, 0).filter(({ id }) => id === build.row),
+          seed,
+          pace: SHORT,
+          instances: 4,
+          bridgeMain,
+          onLog: (log) => {
+            for (const { check } of judge(log).violations) found.add(check);
+          },
+        });
+      }
     });
-    const isCaught = build.checks.some((check) => found.has(check));
-    assert.ok(isCaught, `${[...found].join(', ')} is not one of ${build.checks.join(', ')}`);
+    assert.ok(isCaught(), `${[...found].join(', ')} is not one of ${build.checks.join(', ')}`);
   });
 }
 
