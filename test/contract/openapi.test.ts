@@ -1,10 +1,16 @@
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { Validator } from '@seriousme/openapi-schema-validator';
 import { type EmbeddedNode, startEmbeddedNode } from '../../packages/bridge/src/embedded-node.ts';
 import { ApiDocument, type ApiCall, type Parameter } from '../support/api-document.ts';
 import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
-import { makeId, type RunningBridge, startBridge } from '../support/service.ts';
+import {
+  ADMIN_TOKEN,
+  makeId,
+  operationsUnderWay,
+  type RunningBridge,
+  startBridge,
+} from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
 
 let nodes: EmbeddedNode[] = [];
@@ -16,6 +22,9 @@ before(async () => {
   bridge = await start();
   const document = (await (await fetch(`${bridge.url}/openapi.json`)).json()) as Record<string, unknown>;
   api = new ApiDocument(document, { url: bridge.url, token: await makeToken() });
+});
+afterEach(async () => {
+  for (const node of nodes) await node.heal();
 });
 after(async () => {
   await bridge[Symbol.asyncDispose]();
@@ -164,19 +173,22 @@ test('who has no token, or the wrong one, gets what is documented', async () => 
 
 test('too much work is refused as documented', async () => {
   const apps = new Map([['*', { secrets: [BRIDGE_SECRET], maxInFlight: 1 }]]);
-  await using one = await start({ apps });
-  await using full = await start({ maxInFlight: 1, appMaxInFlight: 100, maxQueueMs: 0 });
-  for (const [url, status] of [
-    [one.url, 429],
-    [full.url, 503],
+  const patient = { adminTokens: [ADMIN_TOKEN], nodeTimeoutMs: 30_000, maxQueueMs: 0 };
+  await using one = await start({ ...patient, apps });
+  await using full = await start({ ...patient, maxInFlight: 1, appMaxInFlight: 100 });
+  for (const [busy, status, code] of [
+    [one, 429, 'rate_limited'],
+    [full, 503, 'overloaded'],
   ] as const) {
-    const there = api.at(url);
+    const there = api.at(busy.url);
     for (const node of nodes) await node.inject({ kind: 'hang' });
     const held = there.send('readSession', { values: { ref: makeId() } });
-    const probe = { values: { ref: makeId() } };
-    await waitUntil(async () => (await there.send('readSession', probe)).status === status, 'it is full');
-    for (const [id, call] of Object.entries(callsFor(makeId())))
-      assert.equal((await there.send(id, call)).status, status, id);
+    await waitUntil(async () => (await operationsUnderWay(busy)) === 1, 'it is full');
+    for (const [id, call] of Object.entries(callsFor(makeId()))) {
+      const refused = await there.send(id, call);
+      assert.equal(refused.status, status, id);
+      assert.equal((JSON.parse(refused.text) as { error: { code: string } }).error.code, code, id);
+    }
     for (const node of nodes) await node.heal();
     await held;
   }
@@ -194,7 +206,6 @@ test('nodes that are full or gone are told as documented', async () => {
     assert.ok(status === 503 || text.includes('"status":503'), `${id} ${status}`);
   }
   assert.equal((await there.send('isReady')).status, 503);
-  for (const node of nodes) await node.heal();
 });
 
 test('every documented answer was given, but for the one to a defect', () => {

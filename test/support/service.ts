@@ -57,6 +57,14 @@ export async function readAllNumbers(adminUrl: string): Promise<string[]> {
   );
 }
 
+/** How many session operations a bridge has under way, as it tells its operator. */
+export async function operationsUnderWay({ adminUrl }: Service): Promise<number> {
+  if (adminUrl === null) throw new Error('Only a bridge with an admin token tells what is under way.');
+  const headers = { authorization: `Bearer ${ADMIN_TOKEN}` };
+  const text = await (await fetch(`${adminUrl}/metrics`, { headers })).text();
+  return Number(/^memsession_operations_in_flight (\d+)$/m.exec(text)?.[1]);
+}
+
 /** What came back, and after how long. */
 export interface Reply {
   readonly status: number;
