@@ -53,9 +53,11 @@ interface Stage {
   readonly random: Random;
   readonly bridges: number;
   readonly absences: readonly Absence[];
+  /** Instead of a network with these absences. */
+  readonly fetch?: Fetch;
 }
 
-function createTransport({ clock, random, bridges, absences }: Stage): Transport {
+function createTransport({ clock, random, bridges, absences, fetch }: Stage): Transport {
   return new Transport({
     app: 'default',
     breakers: new Map(),
@@ -66,7 +68,7 @@ function createTransport({ clock, random, bridges, absences }: Stage): Transport
     timeoutMs: TIMEOUT_MS,
     maxInFlight: 64,
     maxRecordBytes: 1_000,
-    fetch: createNetwork(clock, random, absences),
+    fetch: fetch ?? createNetwork(clock, random, absences),
     clock,
     wallClock: clock,
     random: (length) => Uint8Array.from({ length }, () => random.below(256)),
@@ -107,20 +109,58 @@ for (const bridges of [2, 3]) {
   });
 }
 
+/** How long it takes until a call fails, milliseconds. */
+async function timeFailure(transport: Transport, clock: FakeClock): Promise<number> {
+  const began = clock.now();
+  const ends: number[] = [];
+  transport.send({ method: 'GET', ref: ID }).catch(() => ends.push(clock.now()));
+  while (ends.length === 0) await clock.advance(10);
+  return (ends[0] ?? began) - began;
+}
+
 test('when all bridges go at once, calls wait for six tenths of the deadline, in the first second only', async () => {
   const clock = new FakeClock();
   const absences = [0, 1].map((bridge) => ({ bridge, from: 0, to: Infinity }));
   const transport = createTransport({ clock, random: new Random(1), bridges: 2, absences });
-  /** How long it takes until a call fails, milliseconds. */
-  const call = async (): Promise<number> => {
-    const began = clock.now();
-    const ends: number[] = [];
-    transport.send({ method: 'GET', ref: ID }).catch(() => ends.push(clock.now()));
-    while (ends.length === 0) await clock.advance(10);
-    return (ends[0] ?? began) - began;
-  };
-  const first = await call();
+  const first = await timeFailure(transport, clock);
   assert.ok(first >= 250 && first <= 700, `the first took ${first} ms`);
-  while (clock.now() < 2_000) assert.ok((await call()) <= 700);
-  for (let count = 0; count < 20; count += 1) assert.ok((await call()) <= 10);
+  while (clock.now() < 2_000) assert.ok((await timeFailure(transport, clock)) <= 700);
+  // Later only for the answer to a probe, which is that there is nobody.
+  while (clock.now() < 10_000) assert.ok((await timeFailure(transport, clock)) <= 40);
 });
+
+test('in an outage without any answer, calls wait a moment for each probe and no longer', async () => {
+  const clock = new FakeClock();
+  const fetch: Fetch = () => new Promise(() => undefined);
+  const transport = createTransport({ clock, random: new Random(1), bridges: 2, absences: [], fetch });
+  while (clock.now() < 12_000) await timeFailure(transport, clock);
+  // One after the other: where nobody waits, one call is made every ten milliseconds.
+  let waits = 0;
+  const began = clock.now();
+  while (clock.now() < began + 20_000) {
+    const tookMs = await timeFailure(transport, clock);
+    assert.ok(tookMs <= 260, `${tookMs} ms`);
+    if (tookMs > 10) waits += 1;
+  }
+  assert.ok(waits >= 5 && waits <= 20, `${waits} calls waited within twenty seconds`);
+});
+
+for (const bridges of [1, 2]) {
+  for (const idleMs of [1_300, 5_000, 17_000, 60_000]) {
+    test(`the first calls after ${idleMs} ms without any find an outage of ${bridges} over`, async () => {
+      const clock = new FakeClock();
+      const absences = Array.from({ length: bridges }, (_, bridge) => ({ bridge, from: 0, to: 8_000 }));
+      const transport = createTransport({ clock, random: new Random(2), bridges, absences });
+      while (clock.now() < 7_000) await timeFailure(transport, clock);
+      await clock.advance(8_000 + idleMs - clock.now());
+      const statuses: unknown[] = [];
+      for (let call = 0; call < 5; call += 1) {
+        const answer = transport.send({ method: 'GET', ref: ID });
+        answer.then(({ status }) => statuses.push(status)).catch((error: unknown) => statuses.push(error));
+        await clock.advance(5);
+      }
+      await clock.advance(TIMEOUT_MS);
+      assert.deepEqual(statuses, [404, 404, 404, 404, 404]);
+    });
+  }
+}

@@ -28,6 +28,8 @@ const LONGEST_PAUSE_MS = 400;
 const NUDGE_MS = 250;
 /** And so long when there is no other, so that an outage is over for the clients when it is over for the bridges. */
 const ALONE_MS = 1_000;
+/** Who is well answers a probe within this time, milliseconds: so long every call waits for one. */
+const PROBE_MS = 250;
 
 /**
  * All operations are safe to repeat. Of several bridges, one that refuses is not asked again, but one that cannot
@@ -40,12 +42,14 @@ export class Attempts {
   readonly #failures = new Map<Bridge, SessionError>();
   #count = 0;
   #pauses = 0;
+  readonly #beganAt: number;
   /** Waiting ends here, so that who is found then can still be asked. */
   readonly #waitUntil: number;
 
   constructor(options: AttemptsOptions) {
     this.#options = options;
-    this.#waitUntil = options.clock.now() + this.#leftMs * SHARE;
+    this.#beganAt = options.clock.now();
+    this.#waitUntil = this.#beganAt + this.#leftMs * SHARE;
   }
 
   failed(bridge: Bridge, error: SessionError): void {
@@ -109,8 +113,9 @@ export class Attempts {
   }
 
   /**
-   * How long to wait for one of those that are left alone, until it answers or may be probed. Not at all when
-   * they have been for a while and this request has not met the failure of another: that is an outage.
+   * How long to wait for one of those that are left alone, until it answers or may be probed. When they have been
+   * for a while and this request has not met the failure of another, that is an outage: then only for an answer to
+   * a probe that has just been sent, which is often sent by this very request and may find the outage over.
    */
   #restMs(): number {
     const { bridges } = this.#options;
@@ -122,9 +127,16 @@ export class Attempts {
       // Asking starts the probe that is due.
       if (!bridge.isUsable) left.push(bridge);
     }
-    const isWaitedFor = left.some(({ isProbed }) => isProbed) ? hasFailed || isNew : isNew && !this.#isAlone;
-    if (!isWaitedFor) return 0;
-    return Math.min(this.#waitMs, ...left.map(({ restMs }) => restMs));
+    const isProbed = left.some((bridge) => bridge.isProbed);
+    const isWaitedFor = isProbed ? hasFailed || isNew : isNew && !this.#isAlone;
+    const rests = isWaitedFor ? left.map(({ restMs }) => restMs) : [this.#answerMs(left)];
+    return Math.min(this.#waitMs, ...rests);
+  }
+
+  /** How long an answer to the last probe is waited for in an outage. */
+  #answerMs(left: readonly Bridge[]): number {
+    const elapsedMs = this.#options.clock.now() - this.#beganAt;
+    return PROBE_MS - Math.max(elapsedMs, Math.min(...left.map(({ probedForMs }) => probedForMs)));
   }
 
   /** Gives one that is found well within this time; `isIdle` when there is nothing to wait for but probes. */

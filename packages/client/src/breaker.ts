@@ -46,6 +46,13 @@ export class Breaker {
     return this.#probeSentAt !== null;
   }
 
+  /** Milliseconds for which a probe has been under way; endless when none is. */
+  get probedForMs(): number {
+    return this.#probeSentAt === null
+      ? Number.POSITIVE_INFINITY
+      : this.#options.clock.now() - this.#probeSentAt;
+  }
+
   /** Milliseconds until a probe may be sent; endless while one is under way. */
   get restMs(): number {
     return this.isProbed ? Number.POSITIVE_INFINITY : Math.max(0, this.#probeAt - this.#options.clock.now());
@@ -55,7 +62,7 @@ export class Breaker {
     return this.#failures >= FAILURES;
   }
 
-  /** Whether it was still used a moment ago. */
+  /** Whether it was still used a moment ago, or nobody has tried to for long. */
   get isNewlyOpen(): boolean {
     return this.isOpen && this.#options.clock.now() - this.#openedAt < NEW_MS;
   }
@@ -67,23 +74,14 @@ export class Breaker {
   allows(keep: (probe: Promise<unknown>) => void): boolean {
     if (!this.isOpen) return true;
     const now = this.#options.clock.now();
-    if (now < this.#probeAt) return false;
-    if (this.#probeSentAt === null && now - this.#probeAt > LONGEST_PAUSE_MS) {
-      // Nobody has asked for so long that the outage may well be over: let this call find out by itself.
-      this.#pause();
-      return true;
-    }
-    if (this.#probeSentAt === null) {
-      this.#probeSentAt = now;
-      this.#probed = this.#probe();
-      keep(this.#probed);
-      return false;
-    }
-    if (now - this.#probeSentAt < this.#options.probeLostMs) return false;
-    // The probe was frozen together with its request: let this call find out by itself.
-    this.#probeSentAt = null;
-    this.#pause();
-    return true;
+    const isFrozen = this.isProbed && this.probedForMs >= this.#options.probeLostMs;
+    if (now < this.#probeAt || (this.isProbed && !isFrozen)) return false;
+    // Nobody has asked for so long, or could, that nobody can say whether the failures still last.
+    if (isFrozen || now - this.#probeAt > LONGEST_PAUSE_MS) this.#openedAt = now;
+    this.#probeSentAt = now;
+    this.#probed = this.#probe(now);
+    keep(this.#probed);
+    return false;
   }
 
   /** Whether the bridge has asked for less work just now: where there are others, they are asked first. */
@@ -114,10 +112,17 @@ export class Breaker {
     this.#pause();
   }
 
-  async #probe(): Promise<void> {
+  async #probe(sentAt: number): Promise<void> {
     const isWell = await this.#options.probe();
     if (isWell) return this.succeeded();
+    if (this.#probeSentAt !== sentAt) return;
+    const isFrozen = this.probedForMs >= this.#options.probeLostMs;
     this.#probeSentAt = null;
+    if (isFrozen) {
+      // What was asked before the runtime stood still says nothing about now.
+      this.#openedAt = this.#options.clock.now();
+      return;
+    }
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
     this.#pause();
   }

@@ -53,6 +53,11 @@ export class Bridge {
     return this.#breaker.isProbed;
   }
 
+  /** Milliseconds for which it has been probed; endless when it is not. */
+  get probedForMs(): number {
+    return this.#breaker.probedForMs;
+  }
+
   /** Milliseconds until it may be probed; endless while it is. */
   get restMs(): number {
     return this.#breaker.restMs;
