@@ -287,10 +287,10 @@ test('a touch keeps every copy alive, not only the one at home', async () => {
   await using setup = await setUp(PATIENT);
   const { nodes, bridge } = setup;
   const id = makeId([0, 1, 2]);
-  await bridge.client.put(id, { version: 1, base: null, ttl: 2 });
+  await bridge.client.put(id, { version: 1, base: null, ttl: 5 });
   const touched = await bridge.client.touch(id, 600);
   assert.equal(touched.status, 204);
-  await new Promise((resolve) => setTimeout(resolve, 3_100));
+  await new Promise((resolve) => setTimeout(resolve, 6_100));
   await nodes[0].kill();
   assert.equal((await bridge.client.get(`${id}.0`)).status, 200);
 });
