@@ -79,7 +79,7 @@ test('nothing is told or done without the token', async () => {
   // Spelt otherwise there is nothing, whoever asks.
   for (const path of ['/admin//nodes/0/drain', '/admin/%6eodes/0/drain', '/dashboard/%2e%2e/admin/nodes'])
     for (const authorization of ['', `Bearer ${ADMIN_TOKEN}`]) {
-      const request = `POST ${path} HTTP/1.1\r\nHost: bridge\r\nAuthorization: ${authorization}\r\nContent-Length: 0\r\n\r\n`;
+      const request = `POST ${path} HTTP/1.1\r\nHost: bridge\r\nAuthorization: ${authorization}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n`;
       assert.deepEqual((await sendRaw(bridge.adminUrl ?? '', request)).statuses, [404], path);
     }
   assert.deepEqual(

@@ -107,7 +107,12 @@ test('a page of another origin can neither log in, nor out, nor change anything'
 test('a name that is made to point here opens nothing: neither cookie nor token come with it', async () => {
   const cookie = await logIn();
   const ask = async (line: string, fields: string): Promise<number | undefined> =>
-    (await sendRaw(url, `${line} HTTP/1.1\r\nHost: rebound.example\r\n${fields}\r\n\r\n`)).statuses[0];
+    (
+      await sendRaw(
+        url,
+        `${line} HTTP/1.1\r\nHost: rebound.example\r\nConnection: close\r\n${fields}\r\n\r\n`,
+      )
+    ).statuses[0];
   const fromThere = 'Origin: http://rebound.example\r\nSec-Fetch-Site: same-origin\r\nContent-Length: 0';
   assert.equal(await ask('GET /dashboard', fromThere), 303);
   for (const path of ['/dashboard/api/nodes', '/dashboard/events', '/admin/nodes', '/metrics'])

@@ -8,10 +8,12 @@ import { makeId, startBridge } from '../support/service.ts';
 test('a record over the limit of one bridge that another has stored is read and copied, and harms no node', async () => {
   await using first = await startEmbedded();
   await using second = await startEmbedded();
-  await using node = openNode(second.it);
+  // Nothing here is about a node that is late.
+  const nodeTimeoutMs = 5_000;
+  await using node = openNode(second.it, { timeoutMs: nodeTimeoutMs });
   const ports = [first.it.port, second.it.port];
-  await using large = await startBridge(ports, { maxRecordBytes: 100_000 });
-  await using small = await startBridge(ports, { maxRecordBytes: 1_024 });
+  await using large = await startBridge(ports, { maxRecordBytes: 100_000, nodeTimeoutMs });
+  await using small = await startBridge(ports, { maxRecordBytes: 1_024, nodeTimeoutMs });
   // Beyond the limit by less, and by more, than what an answer has beside a record.
   for (const size of [3_000, 50_000]) {
     const id = makeId();

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { writeFileSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -7,6 +8,7 @@ import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { BRIDGE_SECRET, makeToken } from '../support/app.ts';
 import { startBridgeProcess } from '../support/bridge-process.ts';
+import { startFake } from '../support/fake-server.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
 import { BridgeClient, makeId } from '../support/service.ts';
 import { waitUntil } from '../support/wait.ts';
@@ -32,7 +34,7 @@ async function statusOf(url: string): Promise<[number, string] | null> {
 }
 
 test('after SIGTERM it is not ready but serves, then lets requests finish, and ends within its bounds', async () => {
-  const env = { ...PATIENT, STOP_WAIT_MS: '1500', STOP_GRACE_MS: '1000' };
+  const env = { ...PATIENT, STOP_WAIT_MS: '4000', STOP_GRACE_MS: '1000' };
   await using bridge = await startBridgeProcess({ nodes: nodes.map(({ port }) => port), env });
   const id = makeId();
   await bridge.client.put(id, { version: 1, base: null });
@@ -61,7 +63,7 @@ test('after SIGTERM it is not ready but serves, then lets requests finish, and e
   assert.equal(await bridge.ended, 0);
   await gone;
   const tookMs = performance.now() - began;
-  assert.ok(tookMs >= 1_500 && tookMs < 20_000, `${tookMs} ms`);
+  assert.ok(tookMs >= 4_000 && tookMs < 20_000, `${tookMs} ms`);
   assert.equal(await statusOf(`${bridge.url}/healthz`), null, 'nobody listens');
 });
 
@@ -129,12 +131,13 @@ test('a port that is taken ends the start, however many workers there are', asyn
 
 for (const workers of ['1', '2']) {
   test(`signals that come while it starts are heard when it has started, with WORKERS=${workers}`, async () => {
-    await using hung = await startMemcached();
-    await hung.stop();
+    const asked = join(folder, `asked-${workers}`);
+    await using hung = await startFake(() => writeFileSync(asked, ''));
     const ports = [...nodes.slice(0, 2), hung].map(({ port }) => port);
     // The signals come while it waits for the first answer of the node that hangs.
     const send = 'for signal in HUP USR2 TERM; do sleep 0.1; kill -$signal $$; done';
-    const below = ['sh', '-c', `(sleep 1.5; ${send}) & exec "$@"`, 'sh'];
+    const wait = `until [ -e "${asked}" ] || ! kill -0 $$; do sleep 0.1; done`;
+    const below = ['sh', '-c', `(${wait}; ${send}) & exec "$@"`, 'sh'];
     const env = { NODE_TIMEOUT_MS: '4000', WORKERS: workers };
     await using bridge = await startBridgeProcess({ nodes: ports, env, below });
     assert.equal(await bridge.ended, 0);

@@ -44,7 +44,8 @@ test('a worker that begins while a secret is taken out does not go on with it', 
   const appsFile = join(folder, 'apps.json');
   const next = 'the next secret of the shop with over 32 bytes';
   await writeFile(appsFile, JSON.stringify({ shop: { secrets: [BRIDGE_SECRET] } }));
-  await using bridge = await start({ BRIDGE_SECRET: '', APPS_FILE: appsFile });
+  // The old ones take their time to go, so that the beginning of the new ones is seen.
+  await using bridge = await start({ BRIDGE_SECRET: '', APPS_FILE: appsFile, STOP_WAIT_MS: '2500' });
   await writeFile(appsFile, JSON.stringify({ shop: { secrets: [next] } }));
   bridge.signal('SIGUSR2');
   await waitUntil(async () => (await workerPids(bridge)).length === 3, 'the first new worker begins');

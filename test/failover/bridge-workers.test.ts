@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { type BridgeProcess, type LogLine, startBridgeProcess } from '../support/bridge-process.ts';
 import { type Memcached, startMemcached } from '../support/memcached.ts';
@@ -15,6 +15,9 @@ let nodes: Memcached[] = [];
 
 before(async () => {
   nodes = await Promise.all([startMemcached(), startMemcached(), startMemcached()]);
+});
+afterEach(() => {
+  for (const node of nodes) node.resume();
 });
 after(async () => {
   for (const node of nodes) await node.kill();
@@ -37,6 +40,7 @@ async function metricOf(bridge: BridgeProcess, line: RegExp): Promise<number> {
 }
 
 const GETS = /^memsession_operations_total\{operation="GET",status="404"\} (\d+)$/m;
+const UP = /^memsession_node_state\{node="0",state="up"\} (\d+)$/m;
 
 test('several workers share one port, and their metrics are summed', async () => {
   await using bridge = await startBridgeProcess({
@@ -52,7 +56,7 @@ test('several workers share one port, and their metrics are summed', async () =>
   }, 'both workers have counted');
   assert.deepEqual([...seen], [404]);
   assert.equal(await metricOf(bridge, /^memsession_processes (\d+)$/m), 2);
-  assert.equal(await metricOf(bridge, /^memsession_node_state\{node="0",state="up"\} (\d+)$/m), 2);
+  assert.equal(await metricOf(bridge, UP), 2);
   const id = makeId();
   await bridge.client.put(id, { version: 1, base: null });
   const reads = await Promise.all(Array.from({ length: 8 }, () => bridge.client.get(id)));
@@ -62,28 +66,32 @@ test('several workers share one port, and their metrics are summed', async () =>
 test('a node that one worker finds down is down for all of them at once', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '3', NODE_TIMEOUT_MS: '500' },
+    env: { WORKERS: '3', NODE_TIMEOUT_MS: '1000' },
   });
+  const untilAllUseIt = (): Promise<void> =>
+    waitUntil(async () => (await metricOf(bridge, UP)) === 3, 'all workers use node 0', 40_000);
+  const countTold = async (): Promise<number> =>
+    (await overviewOf(bridge)).incidents.filter(({ text }) => text.startsWith('Node 0 is down')).length;
+  // On a busy machine a worker may have missed its first answer, and told so.
+  await untilAllUseIt();
+  const [logged, told] = [bridge.log.length, await countTold()];
   const [first] = nodes;
   await first?.stop();
-  const downs = (): LogLine[] => bridge.log.filter((line) => line['to'] === 'down' && line['node'] === 0);
+  const downs = (): LogLine[] =>
+    bridge.log.slice(logged).filter((line) => line['to'] === 'down' && line['node'] === 0);
   // One connection, so that one worker alone gets the evidence.
   while (downs().length === 0) await bridge.client.get(makeId([0]));
-  await waitUntil(() => downs().length === 3, 'all workers have node 0 down');
+  await waitUntil(
+    () => new Set(downs().map((line) => line['worker'])).size === 3,
+    'all workers have node 0 down',
+  );
   assert.ok(
     downs().some((line) => line['isHearsay'] === true),
     'they tell each other',
   );
-  assert.equal(new Set(downs().map((line) => line['worker'])).size, 3);
   first?.resume();
-  await waitUntil(
-    async () => (await metricOf(bridge, /^memsession_node_state\{node="0",state="up"\} (\d+)$/m)) === 3,
-    'all workers have it back',
-    20_000,
-  );
-  const { incidents } = await overviewOf(bridge);
-  const told = incidents.filter(({ text }) => text.startsWith('Node 0 is down'));
-  assert.equal(told.length, 1, 'what three workers see is told once');
+  await untilAllUseIt();
+  assert.equal(await countTold(), told + 1, 'what three workers see is told once');
 });
 
 test('a worker that dies is replaced, and what it counted stays counted', async () => {
@@ -105,7 +113,7 @@ test('a worker that dies is replaced, and what it counted stays counted', async 
 test('a rolling restart under load loses no request', async () => {
   await using bridge = await startBridgeProcess({
     nodes: nodes.map(({ port }) => port),
-    env: { WORKERS: '2', STOP_WAIT_MS: '500', ...PATIENT },
+    env: { WORKERS: '2', STOP_WAIT_MS: '2000', ...PATIENT },
   });
   const before = await workerPids(bridge.pid);
   const statuses = new Map<string, number>();

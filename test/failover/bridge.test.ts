@@ -13,13 +13,20 @@ interface Setup extends AsyncDisposable {
   readonly bridge: RunningBridge;
 }
 
-async function setUp(flags: readonly string[] = []): Promise<Setup> {
+/** Where no node hangs, a late one is only busy. */
+const PATIENT = { nodeTimeoutMs: 5_000 };
+
+async function setUp(options: { flags?: readonly string[]; nodeTimeoutMs?: number } = {}): Promise<Setup> {
+  const { flags = [], ...overrides } = options;
   const nodes = [
     await startMemcached({ flags }),
     await startMemcached({ flags }),
     await startMemcached({ flags }),
   ] as const;
-  const bridge = await startBridge(nodes.map(({ port }) => port));
+  const bridge = await startBridge(
+    nodes.map(({ port }) => port),
+    overrides,
+  );
   return {
     nodes,
     bridge,
@@ -47,7 +54,7 @@ async function untilAnswered(ask: () => Promise<Reply>): Promise<Reply> {
 
 test('what two copies acknowledged is readable at once after any one node is killed', async () => {
   for (const victim of [0, 1, 2] as const) {
-    await using setup = await setUp();
+    await using setup = await setUp(PATIENT);
     const { nodes, bridge } = setup;
     const ids = Array.from({ length: 60 }, () => makeId());
     const saves = await Promise.all(
@@ -69,7 +76,7 @@ test('what two copies acknowledged is readable at once after any one node is kil
 });
 
 test('after two of three nodes are killed at once saves go on with one copy', async () => {
-  await using setup = await setUp();
+  await using setup = await setUp(PATIENT);
   const { nodes, bridge } = setup;
   const ids = Array.from({ length: 40 }, () => makeId());
   await Promise.all(ids.map((id) => bridge.client.put(id, { version: 1, base: null, text: id })));
@@ -142,7 +149,8 @@ test('logout while a node hangs holds when the node returns', async () => {
   const ids = Array.from({ length: 20 }, () => makeId([0]));
   await Promise.all(ids.map((id) => bridge.client.put(id, { version: 1, base: null })));
   await nodes[0].stop();
-  for (const id of ids) assert.equal((await bridge.client.delete(`${id}.0`)).status, 204);
+  for (const id of ids)
+    assert.equal((await untilAnswered(() => bridge.client.delete(`${id}.0`))).status, 204);
   nodes[0].resume();
   await untilUp(bridge, 0);
   for (const id of ids) {
@@ -170,7 +178,7 @@ test('a bridge that starts after the outage does not believe the returned node e
 });
 
 test('a node that restarts empty gets its copies back by reading', async () => {
-  await using setup = await setUp();
+  await using setup = await setUp(PATIENT);
   const { nodes, bridge } = setup;
   const id = makeId([0, 1, 2]);
   await bridge.client.put(id, { version: 1, base: null });
@@ -237,7 +245,7 @@ test('with all nodes down the answer is 503 at once, and service returns by itse
 });
 
 test('full nodes are told as 507 and keep the old record', async () => {
-  await using setup = await setUp(['-m', '2', '-M', '-I', '512k']);
+  await using setup = await setUp({ ...PATIENT, flags: ['-m', '2', '-M', '-I', '512k'] });
   const { bridge } = setup;
   const id = makeId();
   assert.equal((await bridge.client.put(id, { version: 1, base: null, text: 'small' })).status, 201);
@@ -258,7 +266,7 @@ test('full nodes are told as 507 and keep the old record', async () => {
 });
 
 test('a record that the nodes take for too large is told as 413 and changes nothing', async () => {
-  await using setup = await setUp(['-I', '256k', '-o', 'slab_chunk_max=256']);
+  await using setup = await setUp({ ...PATIENT, flags: ['-I', '256k', '-o', 'slab_chunk_max=256'] });
   const { bridge } = setup;
   const id = makeId();
   assert.equal((await bridge.client.put(id, { version: 1, base: null, text: 'small' })).status, 201);
@@ -276,13 +284,13 @@ test('a record that the nodes take for too large is told as 413 and changes noth
 });
 
 test('a touch keeps every copy alive, not only the one at home', async () => {
-  await using setup = await setUp();
+  await using setup = await setUp(PATIENT);
   const { nodes, bridge } = setup;
   const id = makeId([0, 1, 2]);
-  await bridge.client.put(id, { version: 1, base: null, ttl: 2 });
+  await bridge.client.put(id, { version: 1, base: null, ttl: 5 });
   const touched = await bridge.client.touch(id, 600);
   assert.equal(touched.status, 204);
-  await new Promise((resolve) => setTimeout(resolve, 3_100));
+  await new Promise((resolve) => setTimeout(resolve, 6_100));
   await nodes[0].kill();
   assert.equal((await bridge.client.get(`${id}.0`)).status, 200);
 });

@@ -7,7 +7,7 @@ import { encodeFrame, MAGIC, OPCODES } from '../../packages/bridge/src/binary-fr
 import { createBare, fateOf } from '../support/bare-memjs.ts';
 import { answerGets, hit, recordSockets, startFake } from '../support/fake-server.ts';
 import { addItem, openNode, startEmbedded } from '../support/nodes.ts';
-import { isKind } from '../support/outcomes.ts';
+import { countOutcomes, isKind } from '../support/outcomes.ts';
 import { waitUntil } from '../support/wait.ts';
 
 /** Five times what memjs is told to wait. */
@@ -23,14 +23,16 @@ test('M1: memjs never calls back when the server closes; the node fails the oper
 
 test('M2: memjs does not time out while it goes on writing; the node does', async () => {
   await using server = await startEmbedded({ fault: { kind: 'hang' } });
-  using bare = createBare(server.it, { timeout: 0.2 });
+  // Longer than a busy machine may pause between two writes.
+  using bare = createBare(server.it, { timeout: 1 });
+  const longMs = 3_000;
   await using node = openNode(server.it);
   await server.it.heal();
   await Promise.all([bare.client.get('warm'), node.it.gets('warm')]);
   await server.it.inject({ kind: 'hang' });
   const first = { bare: bare.client.get('key'), node: node.it.gets('key') };
-  const fates = Promise.all([fateOf(first.bare, LONG_MS), fateOf(first.node, LONG_MS)]);
-  for (let elapsed = 0; elapsed < LONG_MS; elapsed += 50) {
+  const fates = Promise.all([fateOf(first.bare, longMs), fateOf(first.node, longMs)]);
+  for (let elapsed = 0; elapsed < longMs; elapsed += 50) {
     bare.client.get('key').catch(() => {});
     node.it.gets('key').catch(() => {});
     await sleep(50);
@@ -76,9 +78,9 @@ test('M4: memjs waits for ever on lengths that contradict each other; the node d
   using bare = createBare(server);
   assert.equal(await fateOf(bare.client.get('key'), 150), 'never');
   await using node = openNode(server);
-  const start = performance.now();
-  await assert.rejects(node.it.gets('key'), isKind('protocol'));
-  assert.ok(performance.now() - start < 150);
+  const { kinds, lastMs } = await countOutcomes([node.it.gets('key')], 2_000);
+  assert.deepEqual(kinds, { protocol: 1 });
+  assert.ok(lastMs < 150, `${lastMs} ms`);
 });
 
 test('M5: memjs sends its password to whoever asks, at any time; the node does not', async () => {

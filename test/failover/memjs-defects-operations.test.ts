@@ -53,7 +53,7 @@ test('M10: memjs writes to another server without a word, and shuns a healthy on
   await using first = await startEmbedded();
   await using second = await startEmbedded();
   const servers = [first.it, second.it].map(
-    ({ host, port }) => new Server(host, port, '', '', { timeout: 0.2 }),
+    ({ host, port }) => new Server(host, port, '', '', { timeout: 5 }),
   );
   const client = new Client(servers, { retries: 1, failover: true, logger: { log() {} } });
   client.getServer = () => 0;

@@ -53,7 +53,7 @@ test('twenty stops and continuations leave no socket behind on either side', asy
   await using node = openNode(memcached, { timeoutMs: 50 });
   const countOwn = (): number =>
     process.getActiveResourcesInfo().filter((name) => /TCPSocketWrap|TCPConnectWrap/.test(name)).length;
-  await node.it.gets('warm');
+  await waitUntil(async () => (await node.it.gets('warm').catch(() => 'failed')) === null, 'it is warm');
   const before = countOwn();
   for (let round = 0; round < 20; round += 1) {
     await memcached.stop();
@@ -147,7 +147,7 @@ test('an idle connection that is lost is told at once, however it is lost', asyn
     await node.it.gets('any');
     if (how === 'kill') await memcached.kill();
     else proxy.resetPeers();
-    await waitUntil(() => lost.length > 0, 'the loss is told', 1_000);
+    await waitUntil(() => lost.length > 0, 'the loss is told');
     assert.deepEqual(
       lost.map(({ nodeIndex, kind }) => ({ nodeIndex, kind })),
       [{ nodeIndex: 0, kind: 'closed' }],

@@ -19,8 +19,8 @@ after(async () => {
 function start(port = '0'): Promise<BridgeProcess> {
   return startBridgeProcess({
     nodes: nodes.map((node) => node.port),
-    // Nothing here is about a node that is late; the balancer has a second to notice.
-    env: { PORT: port, NODE_TIMEOUT_MS: '5000', STOP_WAIT_MS: '1000' },
+    // Nothing here is about a node that is late; the balancer has some seconds to notice.
+    env: { PORT: port, NODE_TIMEOUT_MS: '5000', STOP_WAIT_MS: '3000' },
   });
 }
 

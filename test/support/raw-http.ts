@@ -11,8 +11,11 @@ export interface RawReply {
   readonly tookMs: number;
 }
 
+/** Of a connection that stays open nobody can tell whether more comes; a busy machine takes its time, milliseconds. */
+const QUIET_MS = 10_000;
+
 /** Sends the bytes and reads until the connection closes or nothing comes for `quietMs`. */
-export async function sendRaw(url: string, bytes: string | Buffer, quietMs = 300): Promise<RawReply> {
+export async function sendRaw(url: string, bytes: string | Buffer, quietMs = QUIET_MS): Promise<RawReply> {
   const { hostname, port } = new URL(url);
   const began = performance.now();
   const socket = connect(Number(port), hostname);
