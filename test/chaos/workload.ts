@@ -46,7 +46,15 @@ interface Browser {
 
 type Errand = Pick<Task, 'kind' | 'isFresh'> & { readonly bulkBytes?: number };
 
+/** A time in which this process stood still, and the network that it keeps between the others with it, milliseconds. */
+export interface Stall {
+  readonly from: number;
+  readonly to: number;
+}
+
 const TICK_MS = 10;
+/** What is shorter makes nobody late. */
+const STALL_MS = 100;
 /** No more requests under way than this: the rate falls to what the machine can do. */
 const MOST_OPEN = 32;
 /** A visit that has no answer by then is given up; the checker calls it unsettled. */
@@ -62,7 +70,9 @@ export class Workload {
   #timer: NodeJS.Timeout | undefined;
   #credit = 0;
   #lastAt = 0;
+  #isOver = false;
   #count = 0;
+  readonly stalls: Stall[] = [];
   /** The longest that this process stood still, milliseconds. */
   lagMs = 0;
 
@@ -82,12 +92,13 @@ export class Workload {
 
   start(): void {
     this.#lastAt = this.#options.now();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    // It must not outlive a row that has failed.
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** Resolves when every request has its answer. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#isOver = true;
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
@@ -99,6 +110,7 @@ export class Workload {
   /** Every browser looks at its session through some instance, confirmed. */
   async lookAround(): Promise<void> {
     await this.#each((browser) => this.#visit(browser, { kind: 'read', isFresh: true }));
+    clearInterval(this.#timer);
   }
 
   /** So many browsers try to save so much. */
@@ -128,9 +140,12 @@ export class Workload {
 
   #tick(): void {
     const { load, now, random } = this.#options;
-    const elapsedMs = now() - this.#lastAt;
+    const from = this.#lastAt;
+    const elapsedMs = now() - from;
     this.#lastAt += elapsedMs;
     this.lagMs = Math.max(this.lagMs, elapsedMs - TICK_MS);
+    if (elapsedMs > STALL_MS) this.stalls.push({ from, to: this.#lastAt });
+    if (this.#isOver) return;
     // After a stall of its own, it does not catch up.
     this.#credit = Math.min(this.#credit + (elapsedMs * load.perSecond) / 1_000, load.perSecond / 5);
     for (; this.#credit >= 1; this.#credit -= 1) {
