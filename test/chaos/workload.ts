@@ -5,6 +5,7 @@ import type { Task } from '../history/visit.ts';
 import type { Random } from '../simulation/random.ts';
 import type { VisitAnswer } from './app-main.ts';
 import type { AppProcess, VisitFailure } from './app-process.ts';
+import { isDisturbed } from './disturbed.ts';
 
 export interface Load {
   readonly browsers: number;
@@ -57,6 +58,8 @@ const TICK_MS = 10;
 const STALL_MS = 100;
 /** No more requests under way than this: the rate falls to what the machine can do. */
 const MOST_OPEN = 32;
+/** After an outage, of a save that a row waits for. */
+const MOST_RETRIES = 5;
 /** A visit that has no answer by then is given up; the checker calls it unsettled. */
 const GIVE_UP_MS = 15_000;
 const LONGEST_ABORT_MS = 40;
@@ -66,7 +69,7 @@ export class Workload {
   readonly events: Record<string, number> = {};
   readonly #options: WorkloadOptions;
   readonly #browsers: readonly Browser[];
-  readonly #open: Set<Promise<void>> = new Set();
+  readonly #open: Set<Promise<Operation>> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #credit = 0;
   #lastAt = 0;
@@ -113,10 +116,14 @@ export class Workload {
     clearInterval(this.#timer);
   }
 
-  /** So many browsers try to save so much. */
+  /** So many browsers try to save so much; who is told of an outage tries again. */
   async saveLarge(count: number, bulkBytes: number): Promise<void> {
-    for (const browser of this.#browsers.slice(0, count))
-      await this.#visit(browser, { kind: 'save', isFresh: false, bulkBytes });
+    for (const browser of this.#browsers.slice(0, count)) {
+      const save = (): Promise<Operation> =>
+        this.#visit(browser, { kind: 'save', isFresh: false, bulkBytes });
+      let last = await save();
+      for (let left = MOST_RETRIES; left > 0 && isDisturbed(last); left -= 1) last = await save();
+    }
   }
 
   /** What somebody with a copy of each browser's present cookies would see whenever it is called. */
@@ -130,7 +137,7 @@ export class Workload {
   }
 
   /** Every browser's visit with this task; gives the operations. */
-  async #each(visit: (browser: Browser) => Promise<void>): Promise<void> {
+  async #each(visit: (browser: Browser) => Promise<Operation>): Promise<void> {
     const waiting = [...this.#browsers];
     const worker = async (): Promise<void> => {
       for (let browser = waiting.pop(); browser !== undefined; browser = waiting.pop()) await visit(browser);
@@ -157,7 +164,7 @@ export class Workload {
     }
   }
 
-  async #visit(browser: Browser, { kind, isFresh, bulkBytes = 0 }: Errand): Promise<void> {
+  async #visit(browser: Browser, { kind, isFresh, bulkBytes = 0 }: Errand): Promise<Operation> {
     const { random, instances, prefix, load, now } = this.#options;
     const nonce = `${prefix}${(this.#count += 1).toString(36)}`;
     const { header, session, floor, isCarrying } = browser.jar.present();
@@ -182,9 +189,9 @@ export class Workload {
       start,
       end: now(),
     };
-    this.operations.push(
-      typeof answer === 'string' ? lost(begun, answer) : this.#take(browser, begun, answer),
-    );
+    const operation = typeof answer === 'string' ? lost(begun, answer) : this.#take(browser, begun, answer);
+    this.operations.push(operation);
+    return operation;
   }
 
   /** To the first instance that takes it, as a balancer does. */
