@@ -13,6 +13,7 @@ export type Heal = () => Promise<void>;
 export interface Seen extends Pick<RunHead, 'phases' | 'lagMs'> {
   readonly operations: Workload['operations'];
   readonly states: readonly StateChange[];
+  readonly stalls: Workload['stalls'];
   readonly events: Readonly<Record<string, number>>;
 }
 

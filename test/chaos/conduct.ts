@@ -109,11 +109,11 @@ export async function conduct({ row, seed, pace, stack, maxStale, faults }: RunO
     facts.push({ kind: 'defect', at: now(), text });
   const phases = { warm, fault, heal: healAt, end: now() };
   const states = readStates(stack, wallBegan, phases);
-  const { operations, events, lagMs } = workload;
+  const { operations, events, lagMs, stalls } = workload;
   const lag = Math.max(lagMs, ...faults.lags);
   const findings = [
     ...arena.findings,
-    ...(row.demands?.({ operations, states, events, phases, lagMs: lag }) ?? []),
+    ...(row.demands?.({ operations, states, stalls, events, phases, lagMs: lag }) ?? []),
     keepsCookies({ operations }),
     ...compare(measures),
     { what: 'every bridge uses every node again', isHeld: isWhole, detail: '' },

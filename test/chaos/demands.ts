@@ -2,7 +2,7 @@
 import { groupBy } from '../history/group-by.ts';
 import type { Operation } from '../history/history.ts';
 import type { Seen } from './arena.ts';
-import type { Finding } from './run-log.ts';
+import type { Finding, StateChange } from './run-log.ts';
 import { isDisturbed } from './disturbed.ts';
 
 /** Up to this a machine is quiet, and nothing is excused, milliseconds. */
@@ -55,9 +55,22 @@ export function noNewCookie({ operations }: Pick<Seen, 'operations'>, from: numb
   };
 }
 
+/** A node's answer that is later than this is a time-out, milliseconds; and somewhat more. */
+const LATE_MS = 300;
+
+/** When bridges put nodes down, but for what the run itself held up on its way between them. */
+export function fallsOf({
+  states,
+  stalls,
+  phases,
+}: Pick<Seen, 'states' | 'stalls' | 'phases'>): StateChange[] {
+  const isHeldUp = (at: number): boolean => stalls.some(({ from, to }) => at >= from && at < to + LATE_MS);
+  return states.filter(({ to, at }) => to === 'down' && at >= phases.fault && !isHeldUp(at));
+}
+
 /** How often a bridge may put a node down in this time. */
-export function fewFalls({ states, phases }: Seen, most: number): Finding {
-  const falls = states.filter(({ to, at }) => to === 'down' && at >= phases.fault);
+export function fewFalls(seen: Pick<Seen, 'states' | 'stalls' | 'phases'>, most: number): Finding {
+  const falls = fallsOf(seen);
   const byEdge = groupBy(falls, ({ bridge, node }) => `bridge ${bridge} node ${node}`);
   const worst = Math.max(0, ...[...byEdge.values()].map((each) => each.length));
   return {

@@ -1,7 +1,7 @@
 /** Rows in which instances and bridges end, stand still, are replaced, or have a wrong clock or new secrets. */
 import { BRIDGE_SECRET } from '../support/app.ts';
 import type { Arena, Row } from './arena.ts';
-import { noOutage } from './demands.ts';
+import { fallsOf, noOutage } from './demands.ts';
 import { squat } from './fillers.ts';
 import { SESSION_SECRET } from './stack.ts';
 
@@ -173,8 +173,8 @@ const stalledBridge: Row = {
     await arena.goOn(1 - 2_000 / arena.faultMs);
     return async () => {};
   },
-  demands: ({ states, phases }) => {
-    const falls = states.filter(({ to, at }) => to === 'down' && at >= phases.fault);
+  demands: (seen) => {
+    const falls = fallsOf(seen);
     const detail = falls.map(({ bridge, node, reason }) => `${bridge}→${node} ${reason}`).join(', ');
     return [{ what: 'no node is blamed', isHeld: falls.length === 0, detail }];
   },

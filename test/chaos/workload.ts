@@ -5,6 +5,7 @@ import type { Task } from '../history/visit.ts';
 import type { Random } from '../simulation/random.ts';
 import type { VisitAnswer } from './app-main.ts';
 import type { AppProcess, VisitFailure } from './app-process.ts';
+import { isDisturbed } from './disturbed.ts';
 
 export interface Load {
   readonly browsers: number;
@@ -46,9 +47,19 @@ interface Browser {
 
 type Errand = Pick<Task, 'kind' | 'isFresh'> & { readonly bulkBytes?: number };
 
+/** A time in which this process stood still, and the network that it keeps between the others with it, milliseconds. */
+export interface Stall {
+  readonly from: number;
+  readonly to: number;
+}
+
 const TICK_MS = 10;
+/** What is shorter makes nobody late. */
+const STALL_MS = 100;
 /** No more requests under way than this: the rate falls to what the machine can do. */
 const MOST_OPEN = 32;
+/** After an outage, of a save that a row waits for. */
+const MOST_RETRIES = 5;
 /** A visit that has no answer by then is given up; the checker calls it unsettled. */
 const GIVE_UP_MS = 15_000;
 const LONGEST_ABORT_MS = 40;
@@ -58,11 +69,13 @@ export class Workload {
   readonly events: Record<string, number> = {};
   readonly #options: WorkloadOptions;
   readonly #browsers: readonly Browser[];
-  readonly #open: Set<Promise<void>> = new Set();
+  readonly #open: Set<Promise<Operation>> = new Set();
   #timer: NodeJS.Timeout | undefined;
   #credit = 0;
   #lastAt = 0;
+  #isOver = false;
   #count = 0;
+  readonly stalls: Stall[] = [];
   /** The longest that this process stood still, milliseconds. */
   lagMs = 0;
 
@@ -82,12 +95,13 @@ export class Workload {
 
   start(): void {
     this.#lastAt = this.#options.now();
-    this.#timer = setInterval(() => this.#tick(), TICK_MS);
+    // It must not outlive a row that has failed.
+    this.#timer = setInterval(() => this.#tick(), TICK_MS).unref();
   }
 
   /** Resolves when every request has its answer. */
   async stop(): Promise<void> {
-    clearInterval(this.#timer);
+    this.#isOver = true;
     while (this.#open.size > 0) await Promise.all(this.#open);
   }
 
@@ -99,12 +113,17 @@ export class Workload {
   /** Every browser looks at its session through some instance, confirmed. */
   async lookAround(): Promise<void> {
     await this.#each((browser) => this.#visit(browser, { kind: 'read', isFresh: true }));
+    clearInterval(this.#timer);
   }
 
-  /** So many browsers try to save so much. */
+  /** So many browsers try to save so much; who is told of an outage tries again. */
   async saveLarge(count: number, bulkBytes: number): Promise<void> {
-    for (const browser of this.#browsers.slice(0, count))
-      await this.#visit(browser, { kind: 'save', isFresh: false, bulkBytes });
+    for (const browser of this.#browsers.slice(0, count)) {
+      const save = (): Promise<Operation> =>
+        this.#visit(browser, { kind: 'save', isFresh: false, bulkBytes });
+      let last = await save();
+      for (let left = MOST_RETRIES; left > 0 && isDisturbed(last); left -= 1) last = await save();
+    }
   }
 
   /** What somebody with a copy of each browser's present cookies would see whenever it is called. */
@@ -118,7 +137,7 @@ export class Workload {
   }
 
   /** Every browser's visit with this task; gives the operations. */
-  async #each(visit: (browser: Browser) => Promise<void>): Promise<void> {
+  async #each(visit: (browser: Browser) => Promise<Operation>): Promise<void> {
     const waiting = [...this.#browsers];
     const worker = async (): Promise<void> => {
       for (let browser = waiting.pop(); browser !== undefined; browser = waiting.pop()) await visit(browser);
@@ -128,9 +147,12 @@ export class Workload {
 
   #tick(): void {
     const { load, now, random } = this.#options;
-    const elapsedMs = now() - this.#lastAt;
+    const from = this.#lastAt;
+    const elapsedMs = now() - from;
     this.#lastAt += elapsedMs;
     this.lagMs = Math.max(this.lagMs, elapsedMs - TICK_MS);
+    if (elapsedMs > STALL_MS) this.stalls.push({ from, to: this.#lastAt });
+    if (this.#isOver) return;
     // After a stall of its own, it does not catch up.
     this.#credit = Math.min(this.#credit + (elapsedMs * load.perSecond) / 1_000, load.perSecond / 5);
     for (; this.#credit >= 1; this.#credit -= 1) {
@@ -142,7 +164,7 @@ export class Workload {
     }
   }
 
-  async #visit(browser: Browser, { kind, isFresh, bulkBytes = 0 }: Errand): Promise<void> {
+  async #visit(browser: Browser, { kind, isFresh, bulkBytes = 0 }: Errand): Promise<Operation> {
     const { random, instances, prefix, load, now } = this.#options;
     const nonce = `${prefix}${(this.#count += 1).toString(36)}`;
     const { header, session, floor, isCarrying } = browser.jar.present();
@@ -167,9 +189,9 @@ export class Workload {
       start,
       end: now(),
     };
-    this.operations.push(
-      typeof answer === 'string' ? lost(begun, answer) : this.#take(browser, begun, answer),
-    );
+    const operation = typeof answer === 'string' ? lost(begun, answer) : this.#take(browser, begun, answer);
+    this.operations.push(operation);
+    return operation;
   }
 
   /** To the first instance that takes it, as a balancer does. */

@@ -18,7 +18,12 @@ interface Setup {
 /** Three nodes and a bridge that runs on Bun; they end with the test. */
 async function setUp(t: TestContext): Promise<Setup> {
   const nodes = [await startMemcached(), await startMemcached(), await startMemcached()] as const;
-  const bridge = await startBridgeProcess({ runtime: requireBun(), nodes: nodes.map(({ port }) => port) });
+  const bridge = await startBridgeProcess({
+    runtime: requireBun(),
+    nodes: nodes.map(({ port }) => port),
+    // A slow machine is no dead node.
+    env: { NODE_TIMEOUT_MS: '2000' },
+  });
   t.after(async () => {
     await bridge[Symbol.asyncDispose]();
     for (const node of nodes) await node.kill();

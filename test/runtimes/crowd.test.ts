@@ -1,14 +1,14 @@
 import assert from 'node:assert/strict';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { after, before, test } from 'node:test';
+import { after, afterEach, before, test } from 'node:test';
 import { Project } from '../support/project.ts';
 import { type RuntimeStage, startRuntimeStage } from '../support/runtime-stage.ts';
 import { type RunningServer, startWorker } from '../support/runtimes.ts';
 import { TestBrowser } from '../support/test-browser.ts';
 import { waitUntil } from '../support/wait.ts';
 
-/** So slow that requests meet; far below the client's deadline in the worker, which is 30 s. */
-const SLOW_MS = 1_500;
+/** For requests to get under way while answers are held; far below the client's deadline in the worker, which is 30 s. */
+const MEET_MS = 400;
 /** Longer than any answer takes that does not wait for it. */
 const HELD_MS = 10_000;
 /** Far below the client's deadline. */
@@ -25,6 +25,8 @@ before(async () => {
   stage = await startRuntimeStage(project.bridge);
   worker = await startWorker(project, bundle, stage.env);
 });
+
+afterEach(() => stage.release());
 
 after(async () => {
   await worker[Symbol.asyncDispose]();
@@ -80,15 +82,17 @@ for (const maxStale of [0, 3600]) {
     const browser = new TestBrowser(`${worker.url}/`);
     await visit(browser, `maxStale=1&set=first`);
     await assertPrompt(async () => {
-      stage.delay(SLOW_MS);
+      stage.hold();
       const abort = new AbortController();
       const first = visit(browser, `maxStale=${maxStale}`, abort.signal);
-      await sleep(SLOW_MS / 5);
+      await sleep(MEET_MS);
       const second = visit(browser.clone(), `maxStale=${maxStale}`);
-      await sleep(SLOW_MS / 5);
+      await sleep(MEET_MS);
       abort.abort();
-      assert.deepEqual(await Promise.all([first, second]), [null, { first: true }]);
-      stage.delay(0);
+      assert.equal(await first, null);
+      await sleep(MEET_MS);
+      stage.release();
+      assert.deepEqual(await second, { first: true });
     });
   });
 }
@@ -96,13 +100,13 @@ for (const maxStale of [0, 3600]) {
 test('any number of visits may be given up', async () => {
   const browser = new TestBrowser(`${worker.url}/`);
   await visit(browser, 'maxStale=0&set=first');
-  stage.delay(SLOW_MS);
+  stage.hold();
   const abort = new AbortController();
   const visits = Array.from({ length: 3 * VISITS }, () => visit(browser, 'maxStale=0', abort.signal));
-  await sleep(SLOW_MS / 3);
+  await sleep(MEET_MS);
   abort.abort();
   assert.deepEqual(await Promise.all(visits), Array(3 * VISITS).fill(null));
-  stage.delay(0);
+  stage.release();
   await assertPrompt(async () => {
     assert.deepEqual(await visit(browser, 'maxStale=0&set=second'), { first: true, second: true });
   });

@@ -18,6 +18,10 @@ export interface RuntimeStage extends AsyncDisposable {
   control(command: string): Promise<void>;
   /** Milliseconds that each answer of the bridge is held back. */
   delay(ms: number): void;
+  /** From now on no answer of the bridge arrives, */
+  hold(): void;
+  /** until all of them do. */
+  release(): void;
 }
 
 /** `main`: the bridge's program. */
@@ -49,6 +53,8 @@ export async function startRuntimeStage(main: string): Promise<RuntimeStage> {
     },
     control,
     delay: (ms) => proxy.poison('down', ms === 0 ? {} : { latencyMs: ms }),
+    hold: () => proxy.poison('down', { isHeld: true }),
+    release: () => proxy.heal(),
     [Symbol.asyncDispose]: async () => {
       server.closeAllConnections();
       server.close();

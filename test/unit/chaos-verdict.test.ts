@@ -3,7 +3,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { keepsCookies, noNewCookie, noOutage } from '../chaos/demands.ts';
+import { fallsOf, keepsCookies, noNewCookie, noOutage } from '../chaos/demands.ts';
 import { drawRow, formatPage } from '../chaos/page.ts';
 import { drawRows } from '../chaos/rows.ts';
 import { readRunLog, type RunLog, writeRunLog } from '../chaos/run-log.ts';
@@ -117,6 +117,15 @@ test('a new cookie in an outage, and an outage where there must be none, are not
   const outage = operation({ outcome: 'fail', error: 'bridge_unavailable' });
   assert.equal(noOutage({ operations: [outage], lagMs: 10 }).isHeld, false);
   assert.equal(noOutage({ operations: [operation({})], lagMs: 10 }).isHeld, true);
+});
+
+test('a node that was put down counts, but for one whose answers the run itself held up', () => {
+  const phases = { warm: 0, fault: 100, heal: 2_000, end: 3_000 };
+  const fallAt = (at: number) => ({ at, bridge: 0, node: 1, to: 'down', reason: '3 time-outs in a row' });
+  const states = [50, 450, 1_250, 1_900].map(fallAt);
+  const stalls = [{ from: 600, to: 1_100 }];
+  const times = fallsOf({ states, stalls, phases }).map(({ at }) => at);
+  assert.deepEqual(times, [450, 1_900]);
 });
 
 test('a seed draws the same rows each time, and every fault of the table is one of them', () => {
