@@ -47,7 +47,9 @@ test('sessions outlive an edit in development, also while no bridge can be asked
 
   await stack.bridge.start();
   edit('app/actions.ts', '+ 1', '+ 10');
-  await page.goto(stack.instanceUrl(0));
+  // What is edited later is seen later: then the action is the new one too.
+  edit('app/page.tsx', 'Second words', 'Third words');
+  await page.getByRole('heading', { name: 'Third words' }).waitFor();
   await page.getByRole('button', { name: 'Count', exact: true }).click();
   await page.getByText('Hello, nobody, 11').waitFor();
   const lines = stack.instances.flatMap(({ lastLines }) => lastLines);

@@ -33,6 +33,12 @@ export function testEdge(site: Site): void {
     return heal(site);
   });
 
+  /** How often a handler has told that it is in the middle of its work. */
+  function countPauses(): number {
+    const lines = stack.instances.flatMap(({ lastLines }) => lastLines);
+    return lines.filter((line) => line.includes('A handler pauses.')).length;
+  }
+
   /** A visitor who has a session. */
   async function arrive(): Promise<HttpVisitor> {
     const visitor = new HttpVisitor(balancer.url);
@@ -125,9 +131,12 @@ export function testEdge(site: Site): void {
     for (const path of ['/api/slow', '/api/later']) {
       const visitor = await arrive();
       const hangUp = new AbortController();
+      const before = countPauses();
       const sent = visitor.send(path, { method: 'POST', signal: hangUp.signal });
-      setTimeout(() => hangUp.abort(), 300);
-      await assert.rejects(sent, { name: 'AbortError' });
+      const hungUp = assert.rejects(sent, { name: 'AbortError' });
+      await waitUntil(() => countPauses() > before, 'the handler is at work', PATIENCE_MS);
+      hangUp.abort();
+      await hungUp;
       await waitUntil(
         async () => (await visitor.ask<Look>('/api/session?fresh')).steps.includes('after'),
         `${path} has saved`,

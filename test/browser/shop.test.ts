@@ -289,7 +289,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
     }
     await page.keyboard.press('Tab');
     await page.keyboard.press('Enter');
-    assert.match(page.url(), /#main$/);
+    await page.waitForURL(/#main$/);
     await page.keyboard.press('Tab');
     assert.equal(await page.evaluate('document.activeElement.closest("main") !== null'), true);
   });

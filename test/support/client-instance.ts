@@ -24,14 +24,19 @@ export interface Data {
   [field: string]: unknown;
 }
 
-/** Real time that a test can move on; its timers are real. */
+/** Real time that a test can move on; its timers are real. One that is still is moved on by nothing else. */
 export class TestClock implements Clock {
+  readonly #stillAt: number | null;
   #offsetMs = 0;
   /** Timers that have neither run nor been cancelled. */
   timers = 0;
 
+  constructor({ isStill = false }: { readonly isStill?: boolean } = {}) {
+    this.#stillAt = isStill ? Date.now() : null;
+  }
+
   now(): number {
-    return Date.now() + this.#offsetMs;
+    return (this.#stillAt ?? Date.now()) + this.#offsetMs;
   }
 
   advance(seconds: number): void {

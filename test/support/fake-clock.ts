@@ -16,6 +16,11 @@ export class FakeClock implements Clock {
     return this.#now;
   }
 
+  /** Timers that have neither run nor been cancelled. */
+  get timers(): number {
+    return this.#timers.size;
+  }
+
   after(delayMs: number, run: () => void): () => void {
     const timer = { at: this.#now + delayMs, order: this.#order++, run };
     this.#timers.add(timer);

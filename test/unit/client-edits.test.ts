@@ -96,7 +96,7 @@ test('what a save brings in from others is no change of the app for those that w
 });
 
 test('what a save could not store is stored by the next one, unless it was changed back', async () => {
-  const { net, browser, instance, another } = setUp({ fallback: 'none', timeoutMs: 200 });
+  const { net, browser, instance, another } = setUp({ fallback: 'none' });
   await change(instance, browser, (session) => Object.assign(session, { views: 1, userId: '42' }));
   await visit(instance, browser, async (session) => {
     Object.assign(session, { views: 2, userId: '43', more: true });

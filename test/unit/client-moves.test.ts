@@ -191,7 +191,7 @@ test('what nodes have lost meanwhile is not missing under the new id', async () 
 });
 
 test('regenerate() ends the old session itself when a logout of it is still on its way', async () => {
-  const { bridge, net, browser, tab, id, another } = await setUp({ timeoutMs: 300 });
+  const { bridge, net, browser, tab, id, another } = await setUp({ timeoutMs: 3_000 });
   const instance = another();
   let logout: Promise<unknown> = Promise.resolve();
   await visit(instance, browser, async (session) => {
