@@ -15,16 +15,26 @@ const EXCUSED: readonly (readonly [stoodStillMs: number, perThousand: number])[]
   [QUIET_MS, 1],
 ];
 
+/** A node's answer that is later than this is a time-out, milliseconds; and somewhat more. */
+const LATE_MS = 300;
+
 /**
- * Nobody is told of an outage between two times. On a busy machine deadlines pass without anybody's fault, and a
- * client that met five of them leaves a bridge alone for a moment.
+ * Nobody is told of an outage between two times. Not counted are requests that met a standstill of the run itself,
+ * through which all their traffic goes. And on a busy machine deadlines of others pass without anybody's fault,
+ * and a client that met five of them leaves a bridge alone for a moment.
  */
 export function noOutage(
-  { operations, lagMs }: Pick<Seen, 'operations' | 'lagMs'>,
+  { operations, lagMs, stalls }: Pick<Seen, 'operations' | 'lagMs' | 'stalls'>,
   from: number = 0,
   to: number = Number.POSITIVE_INFINITY,
 ): Finding {
-  const told = operations.filter((each) => each.start >= from && each.start < to && isDisturbed(each));
+  const told = operations.filter(
+    (each) =>
+      each.start >= from &&
+      each.start < to &&
+      isDisturbed(each) &&
+      !isHeldUp(stalls, each.start, each.end ?? each.start),
+  );
   const [, perThousand] = EXCUSED.find(([stoodStillMs]) => lagMs > stoodStillMs) ?? [0, 0];
   const most = Math.ceil((operations.length * perThousand) / 1_000);
   const codes = [...new Set(told.map(({ error }) => error))].join(' ');
@@ -33,6 +43,11 @@ export function noOutage(
     isHeld: told.length <= most,
     detail: `${told.length}, ${most} for a machine that stood still ${Math.round(lagMs)} ms: ${codes}`,
   };
+}
+
+/** Whether something that took this time met a standstill of the run, or what it makes late. */
+function isHeldUp(stalls: Seen['stalls'], from: number, to: number = from): boolean {
+  return stalls.some((stall) => to >= stall.from && from < stall.to + LATE_MS);
 }
 
 /** Nobody who has a session gets the cookie of another one. */
@@ -55,17 +70,13 @@ export function noNewCookie({ operations }: Pick<Seen, 'operations'>, from: numb
   };
 }
 
-/** A node's answer that is later than this is a time-out, milliseconds; and somewhat more. */
-const LATE_MS = 300;
-
 /** When bridges put nodes down, but for what the run itself held up on its way between them. */
 export function fallsOf({
   states,
   stalls,
   phases,
 }: Pick<Seen, 'states' | 'stalls' | 'phases'>): StateChange[] {
-  const isHeldUp = (at: number): boolean => stalls.some(({ from, to }) => at >= from && at < to + LATE_MS);
-  return states.filter(({ to, at }) => to === 'down' && at >= phases.fault && !isHeldUp(at));
+  return states.filter(({ to, at }) => to === 'down' && at >= phases.fault && !isHeldUp(stalls, at));
 }
 
 /** How often a bridge may put a node down in this time. */

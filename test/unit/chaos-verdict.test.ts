@@ -115,8 +115,17 @@ test('a new cookie in an outage, and an outage where there must be none, are not
   const logout = operation({ kind: 'destroy', outcome: 'info', start: 5, end: 200 });
   assert.equal(noNewCookie({ operations: [logout, renewed] }, 0, 200).isHeld, true);
   const outage = operation({ outcome: 'fail', error: 'bridge_unavailable' });
-  assert.equal(noOutage({ operations: [outage], lagMs: 10 }).isHeld, false);
-  assert.equal(noOutage({ operations: [operation({})], lagMs: 10 }).isHeld, true);
+  assert.equal(noOutage({ operations: [outage], lagMs: 10, stalls: [] }).isHeld, false);
+  assert.equal(noOutage({ operations: [operation({})], lagMs: 10, stalls: [] }).isHeld, true);
+  // It is told from 100 to 110.
+  const isHeldBeside = (from: number, to: number): boolean =>
+    noOutage({ operations: [outage], lagMs: 10, stalls: [{ from, to }] }).isHeld;
+  assert.deepEqual(
+    [isHeldBeside(105, 300), isHeldBeside(0, 50), isHeldBeside(111, 300)],
+    [true, true, false],
+  );
+  const later = operation({ outcome: 'fail', error: 'bridge_unavailable', start: 900, end: 950 });
+  assert.equal(noOutage({ operations: [later], lagMs: 10, stalls: [{ from: 0, to: 600 }] }).isHeld, false);
 });
 
 test('a node that was put down counts, but for one whose answers the run itself held up', () => {
