@@ -16,6 +16,8 @@ export class RoundRobin {
   #next = 0;
   /** When set, all requests go to this target alone. */
   pinned: number | null = null;
+  /** When set, the answers to requests for a path wait for what it gives. */
+  holding: ((path: string) => Promise<void> | undefined) | null = null;
 
   private constructor(targets: readonly string[]) {
     this.#targets = targets;
@@ -59,8 +61,13 @@ export class RoundRobin {
       agent: false,
     });
     passed.on('response', (answer) => {
-      response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
-      pipeline(answer, response, () => undefined);
+      const pass = (): void => {
+        response.writeHead(answer.statusCode ?? 502, answer.rawHeaders);
+        pipeline(answer, response, () => undefined);
+      };
+      const held = this.holding?.(url);
+      if (held === undefined) pass();
+      else void held.then(pass);
     });
     passed.on('error', (error) => {
       const isRefused = 'code' in error && error.code === 'ECONNREFUSED';

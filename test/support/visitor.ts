@@ -46,6 +46,11 @@ export class Visitor {
     await badge.filter({ hasText: new RegExp(`^${before + 1}\\b`) }).waitFor();
   }
 
+  /** Tells the browser the newest version, whatever answers came at the same moment before. */
+  async lookBehind(): Promise<void> {
+    await this.page.evaluate(async () => (await fetch('/api/session?fresh')).text());
+  }
+
   async logOut(): Promise<void> {
     await this.page.getByRole('button', { name: 'Log out' }).click();
     await this.page.getByText('You are logged out').waitFor();
