@@ -102,7 +102,7 @@ function checkSession(log: SessionLog, history: History, report: Report): void {
     checkEnd(log, operation, context);
   }
   if (log.losses.length > 0 || log.lapses.length > 0) return;
-  checkMove(log, report);
+  checkMove(log, { keptUntil, report });
   const all = [...log.uses, ...log.saves.map(({ operation }) => operation)];
   const seen = new Set(all.filter(({ start, end }) => (end ?? start) <= keptUntil));
   for (const operation of seen) checkFork(log, operation, { states, report });
@@ -184,12 +184,15 @@ function checkCarried(
 }
 
 /** A session that goes on under another id has what was acknowledged under the old one. */
-function checkMove({ id, endings, saves }: SessionLog, report: Report): void {
+function checkMove(
+  { id, endings, saves }: SessionLog,
+  { keptUntil, report }: { keptUntil: number; report: Report },
+): void {
   const [move, another] = endings;
   // Of two that end a session at once, one has nothing left to move.
   if (move === undefined || another !== undefined || move.outcome !== 'ok') return;
   const { kind, after, start, end } = move;
-  if (kind !== 'regenerate' || after === null || after.session === id) return;
+  if (kind !== 'regenerate' || after === null || after.session === id || start > keptUntil) return;
   const missing = saves.filter(({ nonce }) => !after.nonces.includes(nonce)).map(({ nonce }) => nonce);
   if (missing.length === 0) return;
   const text = `${name(move)} goes on without ${missing.join(' ')}`;

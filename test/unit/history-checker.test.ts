@@ -92,6 +92,8 @@ test('a session that gets another id has what was acknowledged under the old one
   const both = view(2, ['a', 'b']);
   assert.deepEqual(broken([FIRST, SECOND, moved(both, ['a', 'b', 'c'])], []), []);
   assert.deepEqual(broken([FIRST, SECOND, moved(both, ['a', 'c'])], []), ['no lost update']);
+  // When it was idle for more than half of its time, some nodes may have forgotten the newest of it.
+  assert.deepEqual(broken([FIRST, SECOND, moved(both, ['a', 'c'])], [], 10), []);
   // Also of what was acknowledged after it had begun.
   const late = { ...SECOND, start: 19, end: 40 };
   assert.deepEqual(broken([FIRST, moved(view(1, ['a']), ['a', 'c']), late], []), ['no lost update']);
