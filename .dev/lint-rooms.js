@@ -15,6 +15,7 @@ const ROOMS = {
       'edits',
       'standing',
       'turns',
+      'background',
       'wrapped-calls',
       'identity',
       'browser',

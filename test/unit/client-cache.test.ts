@@ -387,6 +387,13 @@ test('what is served from memory is touched in the background, or with the next 
   await background[0];
   assert.equal(bridge.operations.at(-1)?.method, 'TOUCH');
   assert.equal(bridge.operations.length, 3);
+  // A platform that takes no work is no reason not to read.
+  clock.advance(150);
+  const refusing = (): never => {
+    throw new TypeError('Illegal invocation');
+  };
+  const session = await instance.manager.getSession(browser.request(), { waitUntil: refusing });
+  assert.equal(session.userId, '42');
 });
 
 test('an instance that trusts itself asks before the nodes can have forgotten', async () => {

@@ -252,6 +252,18 @@ test('without a waitUntil every write is awaited', async () => {
   assert.equal([...bridge.items.values()][0]?.version, 2);
 });
 
+test('a waitUntil that throws takes no work: the write is awaited', async () => {
+  const { bridge, instance, browser } = setUp({ backup: 'after' });
+  const waitUntil = (): never => {
+    throw new TypeError('Illegal invocation');
+  };
+  await change(instance, browser, (session) => (session.userId = '42'));
+  const session = await instance.manager.getSession(browser.request(), { headers: new Headers(), waitUntil });
+  session.views = 1;
+  await session.save();
+  assert.equal([...bridge.items.values()][0]?.version, 2);
+});
+
 test('an adapter’s jar is read first, written in one go, and asked why it cannot', async () => {
   const { instance, another } = setUp();
   const calls: string[] = [];

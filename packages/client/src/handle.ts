@@ -1,4 +1,5 @@
 /** One request's use of a session: what its methods do. */
+import { beginBackground } from './background.ts';
 import type { Browser } from './browser.ts';
 import { Committer, type Draft } from './committer.ts';
 import { resolveConflict } from './conflict.ts';
@@ -79,18 +80,18 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     // A first save is awaited: until it is stored, another instance could only say that it is absent. And so is
     // one behind other calls, which may leave the session in the cookie.
     const { held, carrying } = standing;
-    const mayLeave = held !== null && carrying === null && !this.#turns.areTaken;
-    if (backup === 'await' || waitUntil === null || !mayLeave) {
+    const mayLeave = backup === 'after' && held !== null && carrying === null && !this.#turns.areTaken;
+    const end = mayLeave ? beginBackground(waitUntil) : null;
+    if (held === null || end === null)
       return this.#turns.take(() => this.#save(taken, this.#isLate ? 'late' : 'open'));
-    }
     const work = this.#turns
       .take(() => this.#save(taken, 'background'))
       .catch((cause: unknown) => {
         const code = cause instanceof SessionError ? cause.code : 'internal';
         this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
-      });
+      })
+      .finally(end);
     memory.cache.trackWrite(held.record.id, work, { now: clock.now(), forMs: DEADLINES * timeoutMs });
-    waitUntil(work);
   }
 
   async update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {

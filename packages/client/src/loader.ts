@@ -1,4 +1,5 @@
 /** How a session is found: in this instance's memory, else by one conditional read. */
+import { beginBackground } from './background.ts';
 import type { Held } from './cache.ts';
 import type { Engine } from './engine.ts';
 import type { Holdings, Wanted } from './holdings.ts';
@@ -42,14 +43,15 @@ export class SessionLoader<T extends object> {
     const now = clock.now();
     if (now - held.touchedAt <= touchAfterMs) return;
     const ref = { id: held.record.id, index: held.index };
-    if (waitUntil === null) return this.#engine.remote.touchLater(ref, () => (held.touchedAt = clock.now()));
+    const end = beginBackground(waitUntil);
+    if (end === null) return this.#engine.remote.touchLater(ref, () => (held.touchedAt = clock.now()));
     const before = held.touchedAt;
     // Already now, so that parallel requests do not all touch; taken back when it fails.
     held.touchedAt = now;
-    const touch = this.#engine.remote.touch(ref).then((isDone) => {
+    void this.#engine.remote.touch(ref).then((isDone) => {
       if (!isDone) held.touchedAt = before;
+      end();
     });
-    waitUntil(touch);
   }
 
   /** Waits for a write of this instance, but no longer than one can take: its visit may have died with it. */
