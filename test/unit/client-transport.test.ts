@@ -389,6 +389,44 @@ test('a probe that runs out while its runtime stands still is no reason to wait 
   assert.equal((await transport.send(GET)).status, 404);
 });
 
+test('calls that ran out while their runtime stood still say nothing about the bridge', async () => {
+  const { net, clock, start } = setUp();
+  const breakers = new Map<string, Breaker>();
+  const transport = start({ breakers, timeoutMs: 300 });
+  net.set('hang');
+  const calls: Promise<void>[] = [];
+  // One after the other, so that each is a request of its own.
+  while (net.count < 6) {
+    calls.push(assert.rejects(transport.send(GET), fails('bridge_unavailable')));
+    const { count } = net;
+    await waitUntil(() => net.count > count, 'it has left');
+  }
+  clock.advance(5);
+  await Promise.all(calls);
+  net.set(null);
+  assert.equal(breakers.get('http://a.test')?.isOpen, false);
+  assert.equal((await transport.send(GET)).status, 404);
+});
+
+test('a connection that was closed for its age is no answer to the probe that was sent on it', async () => {
+  const { net, clock, start } = setUp();
+  let old = 0;
+  const fetch: Fetch = (url, init) => {
+    old -= 1;
+    return old < 0 ? net.fetch(url, init) : Promise.resolve(new Response('', { status: 408 }));
+  };
+  const transport = start({ fetch });
+  net.set('refuse');
+  for (let call = 0; call < 3; call += 1) await assert.rejects(transport.send(GET));
+  net.set(null);
+  clock.advance(5);
+  old = 1;
+  assert.equal((await transport.send(GET)).status, 404);
+  // One that says nothing else is no bridge.
+  old = 1_000;
+  await assert.rejects(transport.send(GET), fails('invalid_response'));
+});
+
 test('what is deferred leaves with the next request', async () => {
   const { bridge, start } = setUp();
   const deferred = new DeferredOperations();

@@ -29,7 +29,7 @@ const NUDGE_MS = 250;
 /** And so long when there is no other, so that an outage is over for the clients when it is over for the bridges. */
 const ALONE_MS = 1_000;
 /** Who is well answers a probe within this time, milliseconds: so long every call waits for one. */
-const PROBE_MS = 250;
+const PROBE_MS = 150;
 
 /**
  * All operations are safe to repeat. Of several bridges, one that refuses is not asked again, but one that cannot

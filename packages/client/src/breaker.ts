@@ -16,8 +16,8 @@ export interface BreakerOptions {
   readonly random: RandomBytes;
   /** Asks the bridge whether it is well. Never rejects, ends within its own deadline. */
   readonly probe: () => Promise<boolean>;
-  /** Milliseconds after which a probe that has not ended counts as lost, e.g. in a frozen runtime. */
-  readonly probeLostMs: number;
+  /** Milliseconds that no request takes, but in a runtime that stands still: then it counts as lost. */
+  readonly lostMs: number;
 }
 
 /** One bridge's state. Nothing happens by itself: probes are started by calls, so that no timer is left behind. */
@@ -26,7 +26,7 @@ export class Breaker {
   #failures = 0;
   #openedAt = 0;
   #pauseMs = FIRST_PAUSE_MS;
-  #pausedAt = 0;
+  #triedAt = 0;
   #probeAt = 0;
   #probeSentAt: number | null = null;
   #sparedUntil = 0;
@@ -74,7 +74,7 @@ export class Breaker {
   allows(keep: (probe: Promise<unknown>) => void): boolean {
     if (!this.isOpen) return true;
     const now = this.#options.clock.now();
-    const isFrozen = this.isProbed && this.probedForMs >= this.#options.probeLostMs;
+    const isFrozen = this.isProbed && this.probedForMs >= this.#options.lostMs;
     if (now < this.#probeAt || (this.isProbed && !isFrozen)) return false;
     // Nobody has asked for so long, or could, that nobody can say whether the failures still last.
     if (isFrozen || now - this.#probeAt > LONGEST_PAUSE_MS) this.#openedAt = now;
@@ -93,9 +93,9 @@ export class Breaker {
     this.#sparedUntil = this.#options.clock.now() + Math.min(durationMs, LONGEST_SPARING_MS);
   }
 
-  /** There is nobody else to ask: the next probe comes no later than so long after the last failure. */
+  /** There is nobody else to ask: the next probe comes no later than so long after the last one, or the failures. */
   nudge(afterMs: number): void {
-    this.#probeAt = Math.min(this.#probeAt, this.#pausedAt + afterMs);
+    this.#probeAt = Math.min(this.#probeAt, this.#triedAt + afterMs);
   }
 
   /** The bridge answered as a bridge does, whatever it said. */
@@ -105,7 +105,10 @@ export class Breaker {
     this.#probeSentAt = null;
   }
 
-  failed(): void {
+  /** It did not answer, or not as a bridge does, within so many milliseconds. */
+  failed(tookMs: number): void {
+    // What was asked before the runtime stood still says nothing about now.
+    if (tookMs >= this.#options.lostMs) return;
     this.#failures += 1;
     if (this.#failures !== FAILURES) return;
     this.#openedAt = this.#options.clock.now();
@@ -116,20 +119,21 @@ export class Breaker {
     const isWell = await this.#options.probe();
     if (isWell) return this.succeeded();
     if (this.#probeSentAt !== sentAt) return;
-    const isFrozen = this.probedForMs >= this.#options.probeLostMs;
+    const isFrozen = this.probedForMs >= this.#options.lostMs;
     this.#probeSentAt = null;
     if (isFrozen) {
-      // What was asked before the runtime stood still says nothing about now.
       this.#openedAt = this.#options.clock.now();
       return;
     }
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
     this.#pause();
+    // A probe without an answer has taken its time already.
+    this.#triedAt = sentAt;
   }
 
   #pause(): void {
     const jitter = 0.75 + (this.#options.random(1)[0] ?? 0) / 512;
-    this.#pausedAt = this.#options.clock.now();
-    this.#probeAt = this.#pausedAt + this.#pauseMs * jitter;
+    this.#triedAt = this.#options.clock.now();
+    this.#probeAt = this.#triedAt + this.#pauseMs * jitter;
   }
 }

@@ -21,6 +21,12 @@ export interface Exchange<R> {
   readonly read: (response: Response) => Promise<R>;
 }
 
+/**
+ * What a server says on a connection on which no request came for long (RFC 9110, section 15.5.9). Where the
+ * client stood still meanwhile, it reads that as the answer to its next request: another connection takes that.
+ */
+const CONNECTION_TOO_OLD = 408;
+
 export class Bridge {
   readonly #url: string;
   readonly #token: TokenSource;
@@ -35,7 +41,7 @@ export class Bridge {
     const { breakers, clock, random, timeoutMs } = options;
     const probe = (): Promise<boolean> => this.#probe();
     const known = breakers.get(url);
-    this.#breaker = known ?? new Breaker({ clock, random, probe, probeLostMs: 2 * timeoutMs });
+    this.#breaker = known ?? new Breaker({ clock, random, probe, lostMs: 2 * timeoutMs });
     breakers.set(url, this.#breaker);
   }
 
@@ -83,9 +89,9 @@ export class Bridge {
         abort.abort();
       });
     });
-    const exchange = async (): Promise<R> => {
+    const send = async (): Promise<Response> => {
       const authorization = `Bearer ${await this.#token.get()}`;
-      const response = await this.#options.fetch(this.#url + request.path, {
+      return this.#options.fetch(this.#url + request.path, {
         method: request.method,
         headers: { ...request.headers, authorization },
         body: request.body,
@@ -94,6 +100,13 @@ export class Bridge {
         cache: 'no-store',
         signal: abort.signal,
       });
+    };
+    const exchange = async (): Promise<R> => {
+      let response = await send();
+      if (response.status === CONNECTION_TOO_OLD) {
+        await response.body?.cancel();
+        response = await send();
+      }
       this.#spareWhenAsked(response);
       if (response.status === 401) this.#token.drop(readDate(response));
       return read(response);
@@ -132,10 +145,11 @@ export class Bridge {
     this.#breaker.succeeded();
   }
 
-  /** A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
-  failed(error: SessionError): void {
+  /** After so many milliseconds. A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
+  failed(error: SessionError, tookMs: number): void {
     this.#isOverloaded = error.code === 'overloaded';
-    if (error.code === 'bridge_unavailable' || error.code === 'invalid_response') this.#breaker.failed();
+    if (error.code === 'bridge_unavailable' || error.code === 'invalid_response')
+      this.#breaker.failed(tookMs);
     else this.#breaker.succeeded();
   }
 

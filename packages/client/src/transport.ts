@@ -86,11 +86,13 @@ export class Transport {
   /** One request; settles what is settled by its answer and gives back what may be tried again. */
   async #try({ bridge, timeoutMs }: Attempt, open: readonly Pending[]): Promise<TryOutcome> {
     let results;
+    const { clock } = this.#options;
+    const began = clock.now();
     try {
       results = await this.#request(bridge, open, timeoutMs);
     } catch (thrown) {
       const error = asSessionError(thrown);
-      bridge.failed(error);
+      bridge.failed(error, clock.now() - began);
       if (isFinal(error)) for (const pending of open) pending.reject(error);
       return { open: isFinal(error) ? [] : open, error };
     }
@@ -105,7 +107,7 @@ export class Transport {
       else if (result !== undefined) pending.resolve(result);
     }
     if (error === null) this.#answered(bridge);
-    else bridge.failed(error);
+    else bridge.failed(error, clock.now() - began);
     return { open: again, error };
   }
 
