@@ -36,6 +36,7 @@ export interface Memcached {
 }
 
 const START_LIMIT_MS = 5_000;
+const ANSWER_LIMIT_MS = 1_000;
 const START_ATTEMPTS = 5;
 /** A VERSION request: it is answered before a login too. */
 const VERSION_REQUEST = Buffer.from([0x80, 0x0b, ...Array<number>(22).fill(0)]);
@@ -157,7 +158,8 @@ class Process implements Memcached {
     const socket = connect(this.port, this.host);
     try {
       socket.write(VERSION_REQUEST);
-      await once(socket, 'data');
+      // It may be closed without a word.
+      await once(socket, 'data', { signal: AbortSignal.timeout(ANSWER_LIMIT_MS) });
       return true;
     } catch {
       return false;
