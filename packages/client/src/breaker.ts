@@ -67,20 +67,16 @@ export class Breaker {
     return this.isOpen && this.#options.clock.now() - this.#openedAt < NEW_MS;
   }
 
-  /**
-   * Whether a call may use the bridge now. When not, and it is time, a probe is started; `keep` gets its
-   * promise.
-   */
-  allows(keep: (probe: Promise<unknown>) => void): boolean {
+  /** Whether a call may use the bridge now. When not, and it is time, a probe is started. */
+  allows(): boolean {
     if (!this.isOpen) return true;
     const now = this.#options.clock.now();
-    const isFrozen = this.isProbed && this.probedForMs >= this.#options.lostMs;
-    if (now < this.#probeAt || (this.isProbed && !isFrozen)) return false;
+    const isLost = this.#isProbeLost;
+    if (now < this.#probeAt || (this.isProbed && !isLost)) return false;
     // Nobody has asked for so long, or could, that nobody can say whether the failures still last.
-    if (isFrozen || now - this.#probeAt > LONGEST_PAUSE_MS) this.#openedAt = now;
+    if (isLost || now - this.#probeAt > LONGEST_PAUSE_MS) this.#openedAt = now;
     this.#probeSentAt = now;
     this.#probed = this.#probe(now);
-    keep(this.#probed);
     return false;
   }
 
@@ -112,28 +108,31 @@ export class Breaker {
     this.#failures += 1;
     if (this.#failures !== FAILURES) return;
     this.#openedAt = this.#options.clock.now();
-    this.#pause();
+    this.#pause(this.#openedAt);
+  }
+
+  get #isProbeLost(): boolean {
+    return this.isProbed && this.probedForMs >= this.#options.lostMs;
   }
 
   async #probe(sentAt: number): Promise<void> {
     const isWell = await this.#options.probe();
     if (isWell) return this.succeeded();
     if (this.#probeSentAt !== sentAt) return;
-    const isFrozen = this.probedForMs >= this.#options.lostMs;
+    const isLost = this.#isProbeLost;
     this.#probeSentAt = null;
-    if (isFrozen) {
+    if (isLost) {
       this.#openedAt = this.#options.clock.now();
       return;
     }
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS);
-    this.#pause();
     // A probe without an answer has taken its time already.
-    this.#triedAt = sentAt;
+    this.#pause(sentAt);
   }
 
-  #pause(): void {
+  #pause(triedAt: number): void {
     const jitter = 0.75 + (this.#options.random(1)[0] ?? 0) / 512;
-    this.#triedAt = this.#options.clock.now();
-    this.#probeAt = this.#triedAt + this.#pauseMs * jitter;
+    this.#triedAt = triedAt;
+    this.#probeAt = this.#options.clock.now() + this.#pauseMs * jitter;
   }
 }

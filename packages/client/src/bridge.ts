@@ -47,7 +47,7 @@ export class Bridge {
 
   /** Whether it is worth a try now; where not, it may be probed in the background. */
   get isUsable(): boolean {
-    return this.#breaker.allows(ignore);
+    return this.#breaker.allows();
   }
 
   /** Whether calls have only just begun to leave it alone. */
@@ -145,7 +145,10 @@ export class Bridge {
     this.#breaker.succeeded();
   }
 
-  /** After so many milliseconds. A bridge that says why it cannot is alive; one that does not answer, or something else that does, is not. */
+  /**
+   * After so many milliseconds. A bridge that says why it cannot is alive; one that does not answer, or something
+   * else that does, is not.
+   */
   failed(error: SessionError, tookMs: number): void {
     this.#isOverloaded = error.code === 'overloaded';
     if (error.code === 'bridge_unavailable' || error.code === 'invalid_response')
