@@ -387,6 +387,20 @@ test('what is served from memory is touched in the background, or with the next 
   await background[0];
   assert.equal(bridge.operations.at(-1)?.method, 'TOUCH');
   assert.equal(bridge.operations.length, 3);
+  // One that is refused for good fails where the platform looks, and nowhere else.
+  clock.advance(150);
+  const refused: Promise<unknown>[] = [];
+  const answer = { error: { code: 'invalid_request', message: 'No.' } };
+  const strict = createInstance(
+    async (url, init) =>
+      url.endsWith('/touch') ? Response.json(answer, { status: 400 }) : bridge.fetch(url, init),
+    { ttl: 1000, maxStale: Infinity, clock },
+  );
+  await look(strict, browser);
+  clock.advance(150);
+  await strict.manager.getSession(browser.request(), { waitUntil: (work) => refused.push(work) });
+  assert.equal(refused.length, 1);
+  await assert.rejects(Promise.all(refused), { code: 'invalid_request' });
   // A platform that takes no work is no reason not to read.
   clock.advance(150);
   const refusing = (): never => {

@@ -81,17 +81,17 @@ export class SessionHandle<T extends object> implements SessionControls<T> {
     // one behind other calls, which may leave the session in the cookie.
     const { held, carrying } = standing;
     const mayLeave = backup === 'after' && held !== null && carrying === null && !this.#turns.areTaken;
-    const end = mayLeave ? beginBackground(waitUntil) : null;
-    if (held === null || end === null)
+    const follow = mayLeave ? beginBackground(waitUntil) : null;
+    if (held === null || follow === null)
       return this.#turns.take(() => this.#save(taken, this.#isLate ? 'late' : 'open'));
     const work = this.#turns
       .take(() => this.#save(taken, 'background'))
       .catch((cause: unknown) => {
         const code = cause instanceof SessionError ? cause.code : 'internal';
         this.#parts.engine.emit({ type: 'unavailable', operation: 'write', code, cause });
-      })
-      .finally(end);
+      });
     memory.cache.trackWrite(held.record.id, work, { now: clock.now(), forMs: DEADLINES * timeoutMs });
+    follow(work);
   }
 
   async update<R>(change: (data: Partial<T>) => R | Promise<R>): Promise<R> {

@@ -43,15 +43,15 @@ export class SessionLoader<T extends object> {
     const now = clock.now();
     if (now - held.touchedAt <= touchAfterMs) return;
     const ref = { id: held.record.id, index: held.index };
-    const end = beginBackground(waitUntil);
-    if (end === null) return this.#engine.remote.touchLater(ref, () => (held.touchedAt = clock.now()));
+    const follow = beginBackground(waitUntil);
+    if (follow === null) return this.#engine.remote.touchLater(ref, () => (held.touchedAt = clock.now()));
     const before = held.touchedAt;
     // Already now, so that parallel requests do not all touch; taken back when it fails.
     held.touchedAt = now;
-    void this.#engine.remote.touch(ref).then((isDone) => {
+    const touch = this.#engine.remote.touch(ref).then((isDone) => {
       if (!isDone) held.touchedAt = before;
-      end();
     });
+    follow(touch);
   }
 
   /** Waits for a write of this instance, but no longer than one can take: its visit may have died with it. */
